@@ -1,0 +1,1 @@
+"""What a program is: traced arrays, primitive kinds, recording, tapes, replay, printing."""

@@ -1,0 +1,44 @@
+"""`ArrayType`: the shape and dtype of an array without its values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+class ArrayType(NamedTuple):
+    """Shape and dtype of an array; rules receive it where they read no values."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+def type_of(x: Any) -> ArrayType:
+    """Return the `ArrayType` of a traced array, an ndarray, or a scalar."""
+    try:
+        return ArrayType(x.shape, x.dtype)
+    except AttributeError:
+        plain = np.asarray(x)
+        return ArrayType(plain.shape, plain.dtype)
+
+
+def is_differentiable(dtype: np.dtype[Any]) -> bool:
+    """Tell whether values of this dtype can have a derivative."""
+    return dtype.kind in "fc"

@@ -1,0 +1,49 @@
+"""The one place where broadcasting and dtype promotion are undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.primitive import REGISTRY
+
+
+def match(g: Any, kind: ArrayType) -> Any:
+    """Turn a cotangent of a broadcast, promoted operand into one of the operand's own type."""
+    shape, dtype = kind
+    if g.shape != shape:
+        if len(g.shape) < len(shape) or g.size < kind.size:
+            g = REGISTRY["broadcast_to"].function(g, shape=shape)
+        else:
+            g = REGISTRY["sum_to"].function(g, shape=shape)
+    if g.dtype is not dtype and g.dtype != dtype:
+        g = convert(g, dtype)
+    return g
+
+
+def match_tangent(t: Any, kind: ArrayType) -> Any:
+    """Give a tangent the shape and dtype of the output it belongs to."""
+    shape, dtype = kind
+    if not hasattr(t, "shape"):
+        t = np.asarray(t)
+    if t.shape != shape:
+        t = REGISTRY["broadcast_to"].function(t, shape=shape)
+    if t.dtype is not dtype and t.dtype != dtype:
+        t = convert(t, dtype)
+    return t
+
+
+def convert(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Convert to a dtype; from complex to real this takes the real part."""
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = REGISTRY["real"].function(x)
+        if x.dtype == dtype:
+            return x
+    return REGISTRY["astype"].function(x, dtype=dtype)
+
+
+def scale(g: Any, p: Any) -> Any:
+    """Multiply, except that a zero `g` stays zero whatever `p` is."""
+    return REGISTRY["scale"].function(g, p)

@@ -1,0 +1,257 @@
+"""Mutation: in-place writes as functional updates whose buffers are reused when nobody else looks.
+
+Every write is recorded as ``new = old with [path] replaced``; only the *buffer* is reused, and only
+when its reference count says that nobody else could see the change (a residual, a view, another
+traced array and the caller each hold a reference).  A view is a lens on its root: writing goes to the
+root and marks the views stale, and a stale view re-reads the root at its next use.
+
+A path is a tuple of steps ``(primitive function, params)``; its last step is always an index.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.array_type import type_of
+from funcdiff.core.recording import STALE, Recorder, TracedArray, box, revive
+
+Step = tuple[Callable[..., Any], dict[str, Any]]
+Path = tuple[Step, ...]
+
+try:
+    _refcount: Callable[[Any], int] | None = sys.getrefcount
+    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        _refcount = None  # counts mean nothing there: always copy
+except AttributeError:
+    _refcount = None
+
+
+class Cell:
+    """A place that owns one value, for the updates of cotangents and tangents."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Written(list[Any]):
+    """Marks the views of an array that has been written: from then on its slices are copied."""
+
+
+def _counts() -> tuple[int, int]:
+    """Measure the reference counts that `_own` sees on a value only its holder holds.
+
+    The second is the count inside a reverse sweep's rule, where the sweep's loop holds one more.
+    They depend on the interpreter's version, so they are measured with functions of the same shape.
+    """
+    if _refcount is None:
+        return 0, 0
+    count = _refcount
+    seen: list[int] = []
+
+    def own(holder: Cell) -> None:
+        x = holder.value
+        seen.append(count(x))
+
+    def rule(cotangents: list[Any], g: Any) -> None:
+        cell = Cell(g)
+        del g
+        own(cell)
+
+    own(Cell(np.zeros(1)))
+    cotangents = [np.zeros(1)]
+    for n in range(1):
+        g = cotangents[n]
+        cotangents[n] = None  # type: ignore[call-overload]
+        rule(cotangents, g)
+    return seen[0], seen[1]
+
+
+OWNED, OWNED_IN_SWEEP = _counts()
+
+
+def _own(holder: Any, owned: int) -> Any:
+    """Return the holder's ndarray, copied first if anybody else could see a write to it."""
+    x = holder.value
+    if _refcount is None or _refcount(x) > owned or x.base is not None or not x.flags.writeable:
+        x = holder.value = x.copy(order="K")
+    return x
+
+
+def update(holder: Any, value: Any, path: Path, owned: int = OWNED) -> None:
+    """Carry out ``holder.value[path] = value``, copying the buffer only when it is shared."""
+    x = holder.value
+    if type(x) is TracedArray:
+        if _refcount is None or _refcount(x) > owned:
+            x = holder.value = clone(x)
+        write(x, value, path)
+    elif type(value) is TracedArray:
+        holder.value = outer = box(x, value.recorder, value.recorder.constant_place)
+        del x
+        write(outer, value, path)
+    else:
+        del x
+        write_plain(_own(holder, owned), value, path)
+
+
+def add_through(holder: Any, value: Any, step: Step) -> None:
+    """Carry out ``holder.value[index] += value``, repeated indices adding up; basic indices in place."""
+    function, params = step
+    index = params["index"]
+    x = holder.value
+    traced = type(x) is TracedArray or type(value) is TracedArray
+    if not traced:
+        del x
+        x = _own(holder, OWNED)
+        if is_basic(index):
+            x[index] += value
+        else:
+            np.add.at(x, index, value)
+    elif is_basic(index):
+        value = function(x, **params) + value
+        del x
+        update(holder, value, (step,))
+    else:
+        transpose = function.primitive.transposes[0]  # type: ignore[attr-defined]
+        holder.value = x + transpose(value, type_of(x), **params)
+
+
+def is_basic(index: Any) -> bool:
+    """Tell whether an index is basic: integers, slices, Ellipsis and newaxis."""
+    items = index if type(index) is tuple else (index,)
+    return all(i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool) for i in items)
+
+
+def write_plain(x: np.ndarray[Any, Any], value: Any, path: Path) -> None:
+    """Write into an ndarray through a path; the array is changed."""
+    target = x
+    for function, params in path[:-1]:
+        target = function(target, **params)
+    index = path[-1][1]["index"]
+    if len(path) == 1 or target.base is x or np.may_share_memory(target, x):
+        target[index] = value
+        return
+    numbers = np.arange(x.size).reshape(x.shape)  # the layout turned a lens into a copy: write by number
+    for function, params in path[:-1]:
+        numbers = function(numbers, **params)
+    flat = x.reshape(-1)
+    flat[numbers[index]] = value
+    if not np.may_share_memory(flat, x):
+        x[...] = flat.reshape(x.shape)
+
+
+def clone(x: TracedArray) -> TracedArray:
+    """Return another traced array with the same value and place."""
+    out = box(x.value, x.recorder, x.place)
+    if isinstance(getattr(x, "views", None), _Written):
+        out.views = _Written()
+    return out
+
+
+def write(x: TracedArray, value: Any, path: Path) -> None:
+    """Carry out ``x[path] = value`` on the newest level of the two."""
+    recorder = x.recorder
+    if type(value) is TracedArray and value.recorder.level > recorder.level:
+        x.value = clone(x)
+        x.recorder = recorder = value.recorder
+        x.place = recorder.constant_place
+    recorder.write(x, value, path)
+    if not isinstance(getattr(x, "views", None), _Written):
+        old = getattr(x, "views", ())
+        x.views = _Written(old)
+
+
+def root_and_path(x: TracedArray) -> tuple[TracedArray, Path]:
+    """Return the array that a view looks at, and the lenses on the way to it."""
+    base: tuple[TracedArray, Path] | None = getattr(x, "base", None)
+    return (x, ()) if base is None else base
+
+
+def mark_views_stale(root: TracedArray) -> None:
+    """Let the views of a written array re-read it at their next use."""
+    views = getattr(root, "views", None)
+    if views:
+        for reference in views:
+            view = reference()
+            if view is not None:
+                view.recorder = STALE
+        views.clear()
+
+
+def assign(x: TracedArray, value: Any, step: Step) -> None:
+    """Carry out the user's ``x[index] = value``, through the lenses if `x` is a view."""
+    if x.recorder.level < 0:
+        revive(x)
+    if type(value) is TracedArray and value.recorder.level < 0:
+        revive(value)
+    root, lenses = root_and_path(x)
+    if root.recorder.level < 0:
+        revive(root)
+    for function, _ in lenses:
+        if not getattr(function, "is_lens", False):
+            raise errors.UnsupportedError(
+                errors.at_user_line(
+                    f"writing through the view that {function.__name__} made is not supported. "
+                    "Write to the array itself, or make a copy first with x.copy()."
+                )
+            )
+    mark_views_stale(root)
+    write(root, value, (*lenses, step))
+    if root is not x:
+        x.recorder = STALE
+
+
+def rebind(x: TracedArray, new: TracedArray) -> None:
+    """Let `x` be `new` from now on, as ``x += v`` does, and its views with it."""
+    x.value = new.value
+    x.recorder = new.recorder
+    x.place = new.place
+    mark_views_stale(x)
+
+
+def link_view(x: TracedArray, view: Any, step: Step) -> Any:
+    """Note that `view` looks at `x`, so that writes to either are seen through the other."""
+    if type(view) is not TracedArray or view is x:
+        return view
+    root, lenses = root_and_path(x)
+    view.base = (root, (*lenses, step))
+    _register(root, view)
+    return view
+
+
+def _register(root: TracedArray, view: TracedArray) -> None:
+    views = getattr(root, "views", None)
+    if views is None:
+        views = root.views = []
+    elif len(views) >= 64 and not len(views) & (len(views) - 1):  # forget dead views, amortised
+        views[:] = [reference for reference in views if reference() is not None]
+    views.append(weakref.ref(view))
+
+
+def is_written(x: TracedArray) -> bool:
+    """Tell whether the array has been written to, so that its slices must not share its buffer."""
+    return isinstance(getattr(x, "views", None), _Written)
+
+
+def refresh(view: TracedArray) -> None:
+    """Re-read a stale view through its lenses."""
+    root, path = view.base
+    value: Any = root
+    for function, params in path:
+        value = function(value, **params)
+    if type(value) is not TracedArray:  # pragma: no cover - a view of a traced array is one
+        raise errors.TapeError("a view of a traced array was read as a plain value")
+    view.value, view.recorder, view.place = value.value, value.recorder, value.place
+    _register(root, view)
+
+
+def constant_buffer(value: Any, recorder: Recorder) -> TracedArray:
+    """Wrap a fresh plain array as a constant that traced values can be written into."""
+    return box(value, recorder, recorder.constant_place)

@@ -1,0 +1,42 @@
+"""Object arrays: what NumPy makes of traced scalars, stacked back where traced code meets them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.primitive import REGISTRY
+from funcdiff.core.recording import TracedArray
+
+LARGE = 1000
+
+
+def stack_objects(x: Any) -> Any:
+    """Stack an object array of traced scalars and numbers into one traced array; others pass."""
+    if not (isinstance(x, np.ndarray) and x.dtype.hasobject):
+        return x
+    items = list(x.flat)
+    if not any(type(i) is TracedArray for i in items):
+        return x
+    if len(items) > LARGE:
+        warnings.warn(
+            errors.at_user_line(
+                f"NumPy made an object array of {len(items)} traced elements here, which is slow: build it with "
+                "fd.numpy.array(...) or fill a buffer made with like=x (np.zeros(n, like=x))."
+            ),
+            errors.PerformanceWarning,
+            stacklevel=2,
+        )
+    shapes = {i.shape if type(i) is TracedArray else np.shape(i) for i in items}
+    if len(shapes) != 1:
+        raise errors.UnsupportedError(
+            errors.at_user_line(
+                f"an object array holds traced elements of different shapes {sorted(shapes)}. "
+                "Build the array with fd.numpy.array, fd.numpy.stack or fd.numpy.concatenate."
+            )
+        )
+    stacked = REGISTRY["stack"].function(*items, axis=0)
+    return REGISTRY["reshape"].function(stacked, shape=(*x.shape, *shapes.pop()))

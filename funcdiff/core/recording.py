@@ -1,0 +1,203 @@
+"""Recording: the one traced array, what a recorder is, and how a primitive is applied.
+
+A `TracedArray` holds a value, which is an ndarray, a NumPy scalar, or a traced array of an *older*
+recorder, and its place on one recorder.  Applying a primitive finds the newest recorder among the
+arguments and lets it unwrap its own level only; the older levels are met by the same rule when the
+primitive is applied to the unwrapped values.  There is no global stack of traces, so an exception
+leaves nothing to unwind, and threads do not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+
+Value = Any
+"""An ndarray, a NumPy or Python scalar, or a `TracedArray` of an older recorder."""
+
+next_level = count().__next__  # creation order is nesting order, across threads too
+
+
+class TracedArray:
+    """An array whose operations are recorded.
+
+    `place` is what the recorder knows of it: its number on a reverse or program tape (-1 for a
+    constant), its tangent in forward mode (None for zero), whether axis 0 of `value` is mapped under
+    `vmap`.  `base` and `views` are set only where NumPy would have made a view.
+    """
+
+    __slots__ = ("__weakref__", "base", "place", "recorder", "value", "views")
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]  # equality is elementwise, as ndarray's
+
+    value: Value
+    recorder: Recorder
+    place: Any
+    base: tuple[TracedArray, tuple[Any, ...]]
+    views: list[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array, without a mapped axis."""
+        recorder = self.recorder
+        if recorder.level < 0:
+            recorder = revive(self)
+        shape: tuple[int, ...] = self.value.shape
+        return shape[1:] if recorder.batch and self.place else shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the elements."""
+        if self.recorder.level < 0:
+            revive(self)
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+
+class Recorder:
+    """What a transform does with each primitive; subclasses state it once per kind."""
+
+    push: Callable[[Any], None] | None = None  # the flat tape's `extend`, on the fast path of reverse mode
+    next: Callable[[], int]
+    batch: bool = False
+    forward: bool = False
+    constant_place: Any = -1
+    program: bool = False  # writes a program that must be right at other values too
+    name: str = "a transform"
+
+    def __init__(self) -> None:
+        self.level: int = next_level()
+
+    def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Apply a primitive whose newest argument is on this recorder."""
+        raise NotImplementedError
+
+    def write(self, box: TracedArray, value: Any, path: tuple[Any, ...]) -> None:
+        """Record ``box[path] = value`` and carry it out on the older level."""
+        raise NotImplementedError
+
+    def concrete(self, box: TracedArray) -> Value:
+        """Answer with the value of an older level, for Python's control flow."""
+        return box.value
+
+    def close(self) -> None:
+        """End the recording: its traced arrays leave the fast path and raise when used."""
+        self.push = None
+        self.forward = False
+        self.level = -1
+
+
+class _StaleRecorder(Recorder):
+    """Owner of views whose base has been written: they re-read it at their next use."""
+
+    def __init__(self) -> None:
+        self.level = -2
+
+
+STALE = _StaleRecorder()
+
+_new = TracedArray.__new__
+_SEQUENCES = (list, tuple)
+
+
+def box(value: Value, recorder: Recorder, place: Any) -> TracedArray:
+    """Make a traced array."""
+    out = _new(TracedArray)
+    out.value = value
+    out.recorder = recorder
+    out.place = place
+    return out
+
+
+def revive(x: TracedArray) -> Recorder:
+    """Re-read a stale view from its base, or refuse a traced array that outlived its transform."""
+    if x.recorder is STALE:
+        from funcdiff.core.mutation import refresh
+
+        refresh(x)
+        return x.recorder
+    if x.recorder.level < 0:
+        raise errors.EscapedTraceError(
+            errors.at_user_line(
+                f"a traced array of {x.recorder.name} was used after the transform had returned. "
+                "Return it from the function instead of storing it outside, or store "
+                "fd.stop_gradient(x) or x.item(), which are plain values."
+            )
+        )
+    return x.recorder
+
+
+def newest(args: Sequence[Any]) -> Recorder | None:
+    """Return the recorder created last among the arguments, after reviving stale views."""
+    found: Recorder | None = None
+    level = -1
+    for a in args:
+        if type(a) is TracedArray:
+            recorder = a.recorder
+            if recorder.level < 0:
+                recorder = revive(a)
+            if recorder.level > level:
+                found, level = recorder, recorder.level
+    return found
+
+
+def apply(primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply a primitive to any mixture of traced arrays of all levels and plain values."""
+    for a in args:
+        if type(a) in _SEQUENCES or type(a) is np.ndarray and a.dtype.hasobject:
+            from funcdiff.core.objects import stack_objects
+
+            args = [stack_objects(np.asarray(b) if type(b) in _SEQUENCES else b) for b in args]
+            break
+    recorder = newest(args)
+    if recorder is None:
+        return primitive.impl(*args, **params)
+    return recorder.apply(primitive, args, params)
+
+
+def innermost(x: Any) -> Any:
+    """Return the plain value at the bottom of a traced array, without recording a guard."""
+    while type(x) is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        x = x.value
+    return x
+
+
+def concrete(x: Any) -> Any:
+    """Return the plain value for use by Python's control flow, recording guards on the way."""
+    while type(x) is TracedArray:
+        recorder = x.recorder
+        if recorder.level < 0:
+            recorder = revive(x)
+        x = recorder.concrete(x)
+    return x
+
+
+def is_scalar_value(x: Any) -> bool:
+    """Tell whether the innermost value is an immutable NumPy or Python scalar, not an ndarray."""
+    while type(x) is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        if x.recorder.batch and x.place:
+            return not x.shape
+        x = x.value
+    return not isinstance(x, np.ndarray)

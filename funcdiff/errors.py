@@ -1,0 +1,148 @@
+"""Every exception class of funcdiff, and where the user's line is found.
+
+Each class derives from the built-in a NumPy user would catch in the same situation, and from
+`FuncdiffError`, so ``except fd.errors.FuncdiffError`` catches them all.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterable
+from types import FrameType
+
+import numpy
+
+__all__ = [
+    "ArgnumsError",
+    "BatchAxisError",
+    "ConversionError",
+    "CustomRuleError",
+    "DtypeError",
+    "EscapedTraceError",
+    "FuncdiffError",
+    "MappedControlFlowError",
+    "MissingExtraError",
+    "MissingRuleError",
+    "OutputError",
+    "PerformanceWarning",
+    "PlainWriteError",
+    "StructureError",
+    "TapeError",
+    "UnsupportedError",
+    "VectorError",
+]
+
+
+class FuncdiffError(Exception):
+    """Base of every error that funcdiff raises on purpose."""
+
+
+class OutputError(FuncdiffError, ValueError):
+    """A function returned something the transform cannot use, such as a non-scalar to `grad`."""
+
+
+class DtypeError(FuncdiffError, TypeError):
+    """An argument or output has a dtype that cannot be differentiated."""
+
+
+class ArgnumsError(FuncdiffError, ValueError):
+    """`argnums` does not name positional arguments of the call."""
+
+
+class VectorError(FuncdiffError, ValueError):
+    """A tangent, cotangent or `v` is missing, or has the wrong structure, shape or dtype."""
+
+
+class StructureError(FuncdiffError, TypeError):
+    """A nested container (pytree) does not have the structure that is asked for."""
+
+
+class EscapedTraceError(FuncdiffError, RuntimeError):
+    """A traced array was used after the transform that made it had returned."""
+
+
+class ConversionError(FuncdiffError, TypeError):
+    """A traced array was to become a plain Python number, which would drop its derivative."""
+
+
+class PlainWriteError(FuncdiffError, TypeError):
+    """A traced value was to be written into a plain ndarray, which would drop its derivative."""
+
+
+class UnsupportedError(FuncdiffError, TypeError):
+    """A function, keyword or argument that funcdiff cannot differentiate through."""
+
+
+class MappedControlFlowError(FuncdiffError, ValueError):
+    """Python control flow asked for the value of an array that `vmap` maps over."""
+
+
+class BatchAxisError(FuncdiffError, ValueError):
+    """`in_axes` or `out_axes` of `vmap` do not fit the arguments."""
+
+
+class CustomRuleError(FuncdiffError, ValueError):
+    """A custom derivative rule returned the wrong structure or shape, or closes over a traced value."""
+
+
+class MissingRuleError(FuncdiffError, NotImplementedError):
+    """A primitive does not state the rule that a transform needs."""
+
+
+class TapeError(FuncdiffError, ValueError):
+    """A tape is malformed, or was replayed on arguments that do not fit it."""
+
+
+class MissingExtraError(FuncdiffError, ImportError):
+    """An optional dependency is not installed; the message names the ``pip install`` line."""
+
+
+class PerformanceWarning(UserWarning):
+    """The program is right but slow, and the message names the faster spelling."""
+
+
+_INTERNAL = tuple(
+    os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, numpy.__file__)
+)
+
+
+def user_frame() -> FrameType | None:
+    """Return the innermost frame that belongs neither to funcdiff nor to NumPy."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_INTERNAL):
+        frame = frame.f_back
+    return frame
+
+
+def user_line() -> str:
+    """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown."""
+    frame = user_frame()
+    if frame is None:
+        return ""
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(name, number).strip()
+    return f"{name}:{number}: {text}" if text else f"{name}:{number}"
+
+
+def at_user_line(message: str) -> str:
+    """Append the user's line to a message, where one can be had."""
+    where = user_line()
+    return f"{message}\n  at {where}" if where else message
+
+
+def function_name(function: object) -> str:
+    """Name a user's function as its author would."""
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
+    if name is None and hasattr(function, "func"):  # functools.partial
+        return function_name(function.func)
+    return str(name) if name is not None else repr(function)
+
+
+def enumerate_words(words: Iterable[str], last: str = "and") -> str:
+    """Join words as a sentence does: ``a, b and c``."""
+    items = list(words)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"

@@ -1,0 +1,136 @@
+"""How plain NumPy reaches traced arrays: `__array_ufunc__`, `__array_function__`, `__array_namespace__`.
+
+`implements` states that a function of this package is what a NumPy function means for traced arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.objects import stack_objects
+from funcdiff.core.primitive import REGISTRY, Function
+from funcdiff.core.recording import TracedArray
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_missing: Any = object()
+
+UFUNCS: dict[np.ufunc, Function] = {}
+"""The function each NumPy or SciPy ufunc means for traced arrays."""
+
+FUNCTIONS: dict[Any, Function] = {}
+"""The function each NumPy function means for traced arrays."""
+
+
+def implements(*numpy_functions: Any) -> Callable[[F], F]:
+    """Register a function for traced arrays as NumPy's, and return it for any arrays.
+
+    The returned function calls NumPy itself where no argument is traced.
+    """
+
+    def decorate(function: F) -> F:
+        original = numpy_functions[0]
+        for numpy_function in numpy_functions:
+            FUNCTIONS[numpy_function] = function
+
+        @functools.wraps(function)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            for a in args:
+                if type(a) is not np.ndarray and has_traced(a):
+                    return function(*args, **kwargs)
+            for a in kwargs.values():
+                if has_traced(a):
+                    return function(*args, **kwargs)
+            return original(*args, **kwargs)
+
+        public.numpy_function = original  # type: ignore[attr-defined]
+        if not function.__doc__:
+            public.__doc__ = f"As `numpy.{original.__name__}`, differentiable."
+        return public  # type: ignore[return-value]
+
+    return decorate
+
+
+def has_traced(x: Any) -> bool:
+    """Tell whether an argument is, or contains, a traced array."""
+    kind = type(x)
+    if kind is TracedArray:
+        return True
+    if kind is list or kind is tuple:
+        return any(has_traced(i) for i in x)
+    if kind is np.ndarray:
+        return x.dtype.hasobject and any(type(i) is TracedArray for i in x.flat)
+    if kind is dict:
+        return any(has_traced(i) for i in x.values())
+    return False
+
+
+def collect_ufuncs() -> None:
+    """Enter every primitive whose values a ufunc computes."""
+    for primitive in REGISTRY.values():
+        if isinstance(primitive.impl, np.ufunc):
+            UFUNCS.setdefault(primitive.impl, primitive.function)
+
+
+def array_ufunc(
+    self: TracedArray, ufunc: np.ufunc, method: str, a: Any, b: Any = _missing, *rest: Any, **kwargs: Any
+) -> Any:
+    """Answer ``np.sin(x)``, ``np.add(x, y, out=z)``, ``np.add.reduce(x)`` and the like."""
+    if method == "__call__" and not kwargs:
+        function = UFUNCS.get(ufunc)
+        if function is not None:
+            if b is _missing:
+                return function(a)
+            return function(a, b, *rest) if rest else function(a, b)
+    from funcdiff.numpy.ufunc_methods import call_ufunc
+
+    args = (a,) if b is _missing else (a, b, *rest)
+    return call_ufunc(ufunc, method, args, kwargs)
+
+
+def array_function(self: TracedArray, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Answer any other function of NumPy's."""
+    ours = FUNCTIONS.get(function)
+    if ours is not None:
+        return ours(*args, **kwargs)
+    raise unsupported(function)
+
+
+def unsupported(function: Any) -> errors.UnsupportedError:
+    """Say that a function is not differentiable yet, and what to do."""
+    module = getattr(function, "__module__", "numpy") or "numpy"
+    name = f"{module}.{getattr(function, '__name__', function)}"
+    return errors.UnsupportedError(
+        errors.at_user_line(
+            f"{name} cannot take a traced array: funcdiff has no derivative rule for it yet. Write it with functions "
+            "that have one (see funcdiff.numpy), give it a rule with fd.custom_jvp or fd.custom_vjp, or take the "
+            "plain value with fd.stop_gradient(x) where no derivative is wanted."
+        )
+    )
+
+
+def array_namespace(self: TracedArray, /, *, api_version: str | None = None) -> Any:
+    """Return `funcdiff.numpy`, the Array API namespace of traced arrays."""
+    import funcdiff.numpy
+
+    del self, api_version
+    return funcdiff.numpy
+
+
+def attach() -> None:
+    """Attach the protocols to the traced array."""
+    collect_ufuncs()
+    for name, method in {
+        "__array_ufunc__": array_ufunc,
+        "__array_function__": array_function,
+        "__array_namespace__": array_namespace,
+    }.items():
+        setattr(TracedArray, name, method)
+
+
+__all__ = ["FUNCTIONS", "UFUNCS", "array_function", "array_ufunc", "attach", "has_traced", "implements", "stack_objects", "unsupported"]

@@ -1,0 +1,267 @@
+"""Python's operators and indexing on traced arrays, attached here so that core imports nothing upward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.matching import convert
+from funcdiff.core.mutation import assign, is_basic, is_written, link_view, rebind
+from funcdiff.core.objects import stack_objects
+from funcdiff.core.recording import TracedArray, concrete, is_scalar_value, revive
+from funcdiff.primitives import comparison as c
+from funcdiff.primitives import elementwise as e
+from funcdiff.primitives.indexing import getitem, plain_index, read, wrap_for_index
+from funcdiff.primitives.product import matmul
+from funcdiff.primitives.shape import copy
+
+_NUMBERS = (np.ndarray, np.generic, int, float, complex, bool)
+
+
+def _operand(x: Any) -> bool:
+    return isinstance(x, _NUMBERS) or type(x) is TracedArray
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
+    def operate(self: TracedArray, other: Any) -> Any:
+        if type(other) is list or type(other) is tuple:  # NumPy takes sequences as operands
+            other = np.asarray(other)
+        elif not _operand(other):
+            return NotImplemented
+        return function(self, other)
+
+    return operate
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
+    def operate(self: TracedArray, other: Any) -> Any:
+        if type(other) is list or type(other) is tuple:
+            other = np.asarray(other)
+        elif not _operand(other):
+            return NotImplemented
+        return function(other, self)
+
+    return operate
+
+
+def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
+    def operate(self: TracedArray, other: Any) -> Any:
+        return function(other, self)
+
+    return operate
+
+
+def _in_place(function: Callable[[Any, Any], Any], symbol: str) -> Callable[[TracedArray, Any], Any]:
+    def operate(self: TracedArray, other: Any) -> Any:
+        new = function(self, other)
+        if is_scalar_value(self):
+            return new  # NumPy scalars are immutable: the name is bound anew
+        return store_in_place(self, new, symbol)
+
+    return operate
+
+
+def store_in_place(x: TracedArray, new: Any, symbol: str) -> TracedArray:
+    """Let ``x`` hold ``new``, with NumPy's checks for in-place operators."""
+    if new.shape != x.shape:
+        raise ValueError(
+            errors.at_user_line(
+                f"non-broadcastable output operand with shape {x.shape} doesn't match the broadcast shape "
+                f"{new.shape} of the in-place operation {symbol}"
+            )
+        )
+    if new.dtype != x.dtype:
+        if not np.can_cast(new.dtype, x.dtype, "same_kind"):
+            raise errors.DtypeError(
+                errors.at_user_line(
+                    f"cannot store the result of {symbol}, of dtype {new.dtype}, in an array of dtype {x.dtype}"
+                )
+            )
+        new = convert(new, x.dtype)
+    if getattr(x, "base", None) is not None or type(new) is not TracedArray:
+        assign(x, new, (getitem, {"index": Ellipsis}))
+    else:
+        rebind(x, new)
+    return x
+
+
+def _getitem(self: TracedArray, index: Any) -> Any:
+    if self.recorder.level < 0:
+        revive(self)
+    index = plain_index(index)
+    out = read(self, index)
+    if type(out) is TracedArray and type(out.value) is not np.float64 and is_basic(index):
+        if is_written(self):
+            if type(out.value) is np.ndarray:
+                out.value = out.value.copy()  # else each slice would force a copy at the next write
+            elif type(out.value) is TracedArray:
+                _copy_innermost(out.value)
+        if not is_scalar_value(out):
+            link_view(self, out, (getitem, {"index": index}))
+    return out
+
+
+def _copy_innermost(x: TracedArray) -> None:
+    while type(x.value) is TracedArray:
+        x = x.value
+    if type(x.value) is np.ndarray:
+        x.value = x.value.copy()
+
+
+def _setitem(self: TracedArray, index: Any, value: Any) -> None:
+    if self.recorder.level < 0:
+        revive(self)
+    if is_scalar_value(self):
+        raise TypeError(errors.at_user_line(f"{self.dtype.name} scalars do not support item assignment"))
+    if isinstance(value, (list, tuple)):
+        from funcdiff.numpy.creation import array
+
+        value = array(value)
+    value = stack_objects(value)
+    index = plain_index(index)
+    if type(value) is TracedArray:
+        if value.recorder.level < 0:
+            revive(value)
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise errors.DtypeError(
+                errors.at_user_line(
+                    f"writing a traced value of dtype {value.dtype} into an array of dtype {self.dtype} would drop "
+                    f"its derivative. Make the array with dtype={value.dtype}, or write fd.stop_gradient(value)."
+                )
+            )
+        if value is self or getattr(value, "base", None) is not None:
+            value = copy(value)  # the value must not change while it is written
+    assign(self, wrap_for_index(value, index), (getitem, {"index": index}))
+
+
+def _bool(self: TracedArray) -> bool:
+    return bool(concrete(self))
+
+
+def _index(self: TracedArray) -> int:
+    if self.dtype.kind not in "iu":
+        raise errors.ConversionError(
+            errors.at_user_line(f"a traced array of dtype {self.dtype} cannot be interpreted as an integer index")
+        )
+    return int(concrete(self))
+
+
+def _to_int(self: TracedArray) -> int:
+    if self.dtype.kind in "biu":
+        return int(concrete(self))
+    raise _conversion("int", self)
+
+
+def _to_float(self: TracedArray) -> float:
+    if self.dtype.kind in "biu":
+        return float(concrete(self))
+    raise _conversion("float", self)
+
+
+def _to_complex(self: TracedArray) -> complex:
+    if self.dtype.kind in "biu":
+        return complex(concrete(self))
+    raise _conversion("complex", self)
+
+
+def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
+    line = errors.user_line()
+    if "[" in line and "=" in line.split("[", 1)[1] and f"{kind}(" not in line and "math." not in line:
+        return errors.PlainWriteError(
+            errors.at_user_line(
+                "a traced value cannot be written into a plain ndarray, which would drop its derivative. Make the "
+                "array from a traced one: np.zeros(n, like=x), np.zeros_like(x), or fd.numpy.zeros(n)."
+            )
+        )
+    return errors.ConversionError(
+        errors.at_user_line(
+            f"{kind}() of a traced array (dtype {x.dtype}, shape {x.shape}) would drop its derivative. Use NumPy's "
+            "functions instead of math's (np.exp for math.exp), build arrays with fd.numpy.array, write into arrays "
+            "made with np.zeros(n, like=x), or take the plain value with x.item() or fd.stop_gradient(x)."
+        )
+    )
+
+
+def _len(self: TracedArray) -> int:
+    shape = self.shape
+    if not shape:
+        raise TypeError("len() of unsized object")
+    return shape[0]
+
+
+def _iter(self: TracedArray) -> Iterator[Any]:
+    if not self.shape:
+        raise TypeError("iteration over a 0-d array")
+    return (self[n] for n in range(self.shape[0]))
+
+
+def _contains(self: TracedArray, item: Any) -> bool:
+    return bool(concrete(np.any(self == item)))
+
+
+def _repr(self: TracedArray) -> str:
+    if self.recorder.level == -1:
+        return "TracedArray(of a transform that has returned)"
+    return f"TracedArray({self.dtype.name}[{','.join(map(str, self.shape))}], {self.value!r})"
+
+
+def _invert(self: TracedArray) -> Any:
+    return c.invert(self)
+
+
+def attach() -> None:
+    """Attach operators to the traced array."""
+    table: dict[str, Any] = {}
+    for name, function, symbol in (
+        ("add", e.add, "+="),
+        ("sub", e.subtract, "-="),
+        ("mul", e.multiply, "*="),
+        ("truediv", e.divide, "/="),
+        ("pow", e.power, "**="),
+        ("floordiv", e.floor_divide, "//="),
+        ("mod", e.remainder, "%="),
+        ("matmul", matmul, "@="),
+        ("and", c.bitwise_and, "&="),
+        ("or", c.bitwise_or, "|="),
+        ("xor", c.bitwise_xor, "^="),
+        ("lshift", c.left_shift, "<<="),
+        ("rshift", c.right_shift, ">>="),
+    ):
+        fast = name in {"add", "sub", "mul", "truediv"}
+        table[f"__{name}__"] = function if fast else _binary(function)
+        table[f"__r{name}__"] = _swapped(function) if fast else _reflected(function)
+        table[f"__i{name}__"] = _in_place(function, symbol)
+    for name, function in (
+        ("lt", c.less),
+        ("le", c.less_equal),
+        ("gt", c.greater),
+        ("ge", c.greater_equal),
+        ("eq", c.equal),
+        ("ne", c.not_equal),
+    ):
+        table[f"__{name}__"] = _binary(function)
+    table |= {
+        "__neg__": e.negative,
+        "__pos__": e.positive,
+        "__abs__": e.absolute,
+        "__invert__": _invert,
+        "__getitem__": _getitem,
+        "__setitem__": _setitem,
+        "__bool__": _bool,
+        "__index__": _index,
+        "__int__": _to_int,
+        "__float__": _to_float,
+        "__complex__": _to_complex,
+        "__len__": _len,
+        "__iter__": _iter,
+        "__contains__": _contains,
+        "__repr__": _repr,
+    }
+    for name, method in table.items():
+        setattr(TracedArray, name, method)
+
+
+attach()

@@ -1,0 +1,121 @@
+"""Batching: the recorder behind `vmap` and behind the batched sweeps of Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.alignment import align
+from funcdiff.core.mutation import Path, update
+from funcdiff.core.primitive import Elementwise, LocallyConstant, Primitive
+from funcdiff.core.recording import Recorder, TracedArray, box
+from funcdiff.primitives.indexing import HOLE, mapped_index, over_batch
+from funcdiff.primitives.shape import broadcast_to, copy, reshape, transpose
+
+
+class BatchRecorder(Recorder):
+    """Applies each primitive to a whole batch; `place` tells whether axis 0 of the value is mapped."""
+
+    batch = True
+    constant_place = False
+    name = "vmap"
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.length = size
+
+    def concrete(self, x: TracedArray) -> Any:
+        if x.place:
+            raise errors.MappedControlFlowError(
+                errors.at_user_line(
+                    "Python control flow (if, while, int(), item(), a boolean or value-dependent index) asks for "
+                    "the value of an array that vmap maps over, which differs from example to example. "
+                    "Select values with np.where(condition, a, b), or use fd.cond."
+                )
+            )
+        return x.value
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        mine = [type(a) is TracedArray and a.recorder is self for a in args]
+        values = [a.value if m else a for a, m in zip(args, mine, strict=True)]
+        flags = [m and bool(a.place) for a, m in zip(args, mine, strict=True)]
+        if not any(flags):
+            return self._wrap(primitive.function(*values, **params), False)
+        if primitive.custom is not None:
+            return self._wrap(primitive.custom.batch(primitive, values, flags, self.length, params), True)
+        rule = primitive.batch
+        if rule is None:
+            if not isinstance(primitive, (Elementwise, LocallyConstant)):
+                raise errors.MissingRuleError(
+                    errors.at_user_line(
+                        f"{primitive.name} has no batch rule, so vmap and the batched sweeps of jacobian cannot "
+                        "use it. Give it one (`batch=`), or loop over the examples in Python."
+                    )
+                )
+            out = primitive.function(*align(values, flags), **params)
+        else:
+            out = rule(values, flags, self.length, **params)
+        return self._wrap(out, True)
+
+    def _wrap(self, out: Any, mapped: bool) -> Any:
+        if isinstance(out, tuple):
+            return tuple(box(o, self, mapped) for o in out)
+        return box(out, self, mapped)
+
+    def write(self, x: TracedArray, value: Any, path: Path) -> None:
+        mapped = False
+        if type(value) is TracedArray and value.recorder is self:
+            mapped = bool(value.place)
+            value = value.value
+        lenses, (function, params) = path[:-1], path[-1]
+        index = params["index"]
+        items = index if type(index) is tuple else (index,)
+        arrays = [i for i in items if type(i) is TracedArray and i.recorder is self]
+        if not x.place and (mapped or any(a.place for a in arrays)):
+            x.value = copy(broadcast_to(x.value, shape=(self.length, *x.value.shape)))
+            x.place = True
+        if not x.place:
+            update(x, value, path)
+            return
+        steps: list[Any] = []
+        shape = x.value.shape[1:]
+        for lens, settings in lenses:
+            steps.append((lens, lens.primitive.batch_params(settings, shape, self.length)))  # type: ignore[attr-defined]
+            shape = lens(np.broadcast_to(0, shape), **settings).shape
+        lead = rank = 0
+        if arrays:
+            template = tuple(HOLE if any(i is a for a in arrays) else i for i in items)
+            index, lead, rank = mapped_index(
+                template, [a.value for a in arrays], [a.place for a in arrays], shape, self.length, True
+            )
+            target = np.broadcast_to(0, (self.length, *shape))[
+                tuple(np.zeros(_shape_of(i), int) if type(i) is TracedArray else i for i in index)
+            ].shape[1:]
+        else:
+            target = np.broadcast_to(0, shape)[index].shape
+            index = over_batch(index, shape, self.length)
+        if mapped:  # batch axis first, the rest right-aligned
+            missing = len(target) - (len(value.shape) - 1)
+            if missing > 0:
+                value = reshape(value, shape=(self.length, *(1,) * missing, *value.shape[1:]))
+        if lead:  # (batch, sliced, indexed, rest) -> (batch, indexed, sliced, rest), as the index reads
+            sliced = tuple(target[rank : rank + lead]), tuple(target[:rank])
+            if not mapped:
+                value = broadcast_to(value, shape=(*sliced[0], *sliced[1], *target[rank + lead :]))
+                axes = (*range(lead, lead + rank), *range(lead), *range(lead + rank, len(target)))
+            else:
+                value = broadcast_to(
+                    value, shape=(self.length, *sliced[0], *sliced[1], *target[rank + lead :])
+                )
+                split = 1 + lead
+                axes = (0, *range(split, split + rank), *range(1, split), *range(split + rank, len(target) + 1))
+            value = transpose(value, axes=axes)
+        update(x, value, (*steps, (function, {"index": index})))
+
+
+def _shape_of(x: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = x.shape
+    return shape

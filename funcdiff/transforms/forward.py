@@ -1,0 +1,104 @@
+"""Forward mode: every traced array carries its tangent, and nothing is kept.
+
+As in reverse mode, products are ordinary ones at first; if a tangent of the result holds a NaN, the
+function is run again with strong rules, in which a zero tangent stays zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import type_of
+from funcdiff.core.matching import match_tangent
+from funcdiff.core.mutation import Cell, Path, update
+from funcdiff.core.primitive import LocallyConstant, Primitive
+from funcdiff.core.recording import Recorder, TracedArray, box, revive
+from funcdiff.transforms.reverse import constants, has_nan, is_program, out_tangent
+
+
+class ForwardRecorder(Recorder):
+    """Computes tangents while the function runs."""
+
+    constant_place = None
+    name = "a forward-mode transform (jvp, jacfwd, …)"
+
+    def __init__(self, strong: bool) -> None:
+        super().__init__()
+        self.strong = strong
+        self.forward = not strong  # the fast path multiplies by ordinary products
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        tangents = [a.place if type(a) is TracedArray and a.recorder is self else None for a in args]
+        values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
+        active = any(t is not None for t in tangents)
+        if active and primitive.custom is not None:
+            found = primitive.custom.forward(primitive, values, tangents, params)
+            if found is not None:
+                out, t = found
+                return self._wrap(out, t)
+        out = primitive.function(*values, **params)
+        if isinstance(primitive, LocallyConstant):
+            return constants(out, self)
+        if not active:
+            return constants(out, self, always=True)
+        kinds = [type_of(v) for v in values]
+        return self._wrap(out, out_tangent(primitive, tangents, out, values, kinds, params, self.strong))
+
+    def _wrap(self, out: Any, t: Any) -> Any:
+        if isinstance(out, tuple):
+            return tuple(
+                box(o, self, None if s is None else match_tangent(s, type_of(o))) if type_of(o).dtype.kind in "fc" else o
+                for o, s in zip(out, t, strict=True)
+            )
+        return box(out, self, None if t is None else match_tangent(t, type_of(out)))
+
+    def write(self, x: TracedArray, value: Any, path: Path) -> None:
+        t = None
+        if type(value) is TracedArray and value.recorder is self:
+            t = value.place
+            value = value.value
+        update(x, value, path)
+        if t is not None or x.place is not None:
+            if x.place is None:
+                kind = type_of(x.value)
+                x.place = np.zeros(kind.shape, kind.dtype)
+            cell = Cell(x.place)
+            x.place = None
+            update(cell, 0.0 if t is None else t, path)
+            x.place = cell.value
+
+
+def push_forward(
+    f: Callable[..., Any], values: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Run ``f`` on values with tangents; return the outputs and their tangents (None for zero)."""
+    program = any(is_program(x) for x in (*values, *tangents))
+    outs, found = _run(f, values, tangents, strong=program)
+    if not program and (any(is_program(o) for o in outs) or any(has_nan(t) for t in found)):
+        outs, found = _run(f, values, tangents, strong=True)
+    return outs, found
+
+
+def _run(
+    f: Callable[..., Any], values: Sequence[Any], tangents: Sequence[Any], strong: bool
+) -> tuple[list[Any], list[Any]]:
+    recorder = ForwardRecorder(strong)
+    boxes = [box(v, recorder, t) for v, t in zip(values, tangents, strict=True)]
+    try:
+        out = f(*boxes)
+        outs, found = [], []
+        for o in out if isinstance(out, (list, tuple)) else [out]:
+            if type(o) is TracedArray and o.recorder.level < 0:
+                revive(o)
+            if type(o) is TracedArray and o.recorder is recorder:
+                outs.append(o.value)
+                found.append(o.place)
+            else:
+                outs.append(o)
+                found.append(None)
+    finally:
+        recorder.close()
+    return outs, found
