@@ -1,1 +1,63 @@
-"""x"""
+"""funcdiff: derivatives of NumPy programs, any order, forward and reverse.
+
+Unmodified NumPy code in (``import numpy as np``, in-place code and Python control flow included), any
+derivative out: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, `vmap` and their compositions.
+"""
+
+from funcdiff import errors as errors
+from funcdiff import numpy as numpy
+from funcdiff import scipy as scipy
+from funcdiff import testing as testing
+from funcdiff.core.tape import Tape as Tape
+from funcdiff.core.trees import register_pytree_node as register_pytree_node
+from funcdiff.transforms.custom import custom_jvp as custom_jvp
+from funcdiff.transforms.custom import custom_vjp as custom_vjp
+from funcdiff.transforms.declaring import primitive as primitive
+from funcdiff.transforms.gradient import elementwise_grad as elementwise_grad
+from funcdiff.transforms.gradient import grad as grad
+from funcdiff.transforms.gradient import value_and_grad as value_and_grad
+from funcdiff.transforms.hessian import hessian as hessian
+from funcdiff.transforms.hessian import hvp as hvp
+from funcdiff.transforms.hessian import vhp as vhp
+from funcdiff.transforms.jacobian import jacfwd as jacfwd
+from funcdiff.transforms.jacobian import jacobian as jacobian
+from funcdiff.transforms.jacobian import jacrev as jacrev
+from funcdiff.transforms.products import jvp as jvp
+from funcdiff.transforms.products import linear_transpose as linear_transpose
+from funcdiff.transforms.products import linearize as linearize
+from funcdiff.transforms.products import pullback as pullback
+from funcdiff.transforms.products import vjp as vjp
+from funcdiff.transforms.stop import stop_gradient as stop_gradient
+from funcdiff.transforms.trace import trace as trace
+from funcdiff.transforms.vmap import vmap as vmap
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Tape",
+    "custom_jvp",
+    "custom_vjp",
+    "elementwise_grad",
+    "errors",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "numpy",
+    "primitive",
+    "pullback",
+    "register_pytree_node",
+    "scipy",
+    "stop_gradient",
+    "testing",
+    "trace",
+    "value_and_grad",
+    "vhp",
+    "vjp",
+    "vmap",
+]

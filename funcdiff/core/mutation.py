@@ -159,7 +159,7 @@ def write(x: TracedArray, value: Any, path: Path) -> None:
     """Carry out ``x[path] = value`` on the newest level of the two."""
     recorder = x.recorder
     if type(value) is TracedArray and value.recorder.level > recorder.level:
-        x.value = clone(x)
+        x.value = x.value if recorder.free else clone(x)
         x.recorder = recorder = value.recorder
         x.place = recorder.constant_place
     recorder.write(x, value, path)

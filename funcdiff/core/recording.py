@@ -80,6 +80,7 @@ class Recorder:
     batch: bool = False
     forward: bool = False
     constant_place: Any = -1
+    free: bool = False  # its arrays are buffers of no transform, see core/free.py
     program: bool = False  # writes a program that must be right at other values too
     name: str = "a transform"
 

@@ -1,104 +1,63 @@
-"""Elementwise primitives: arithmetic, powers, exponentials, trigonometry, by one partial per argument.
+"""The elementwise primitives, by family."""
 
-Partial derivatives receive the output first.  Sources: any calculus text; the identities that use the
-output (``sqrt' = 1 / (2 out)``) save an evaluation.
-"""
-
-from __future__ import annotations
-
-import operator
-from typing import Any
-
-import numpy as np
-
-from funcdiff.core.alignment import align
-from funcdiff.core.declare import elementwise, multilinear
-from funcdiff.core.primitive import Over
-from funcdiff.primitives.comparison import floor_divide, sign
-
-
-def on(*intervals: tuple[float, float], shape: tuple[int, ...] = (3,)) -> Any:
-    """Return a sampler that draws one real argument per interval."""
-
-    def samples(rng: np.random.Generator) -> Any:
-        return [
-            (tuple(rng.uniform(low, high, shape) for low, high in intervals), {}),
-            (tuple(rng.uniform(low, high, (2, 1) if n else (1, 3)) for n, (low, high) in enumerate(intervals)), {}),
-            (tuple(rng.uniform(low, high) for low, high in intervals), {}),
-        ]
-
-    return samples
-
-
-REALS = (-2.0, 2.0)
-POSITIVE = (0.3, 3.0)
-
-# --- products that keep a zero zero ---------------------------------------------------------------
-
-
-def _scale(g: Any, p: Any) -> Any:
-    shape = np.broadcast_shapes(np.shape(g), np.shape(p))
-    out = np.zeros(shape, np.result_type(g, p))
-    np.multiply(g, p, out=out, where=np.asarray(g) != 0)
-    return out if shape else out[()]
-
-
-scale = multilinear(
-    _scale,
-    [lambda ct, g, p: scale(ct, p), lambda ct, g, p: scale(g, ct)],
-    name="scale",
-    batch=lambda values, flags, size: scale(*align(values, flags)),
-    samples=on(REALS, REALS),
-    doc="``g * p``, except that a zero g stays zero whatever p is; the strong rules multiply with it.",
-)
-
-
-# --- arithmetic -----------------------------------------------------------------------------------
-
-add = elementwise(np.add, [1, 1], operator=operator.add, samples=on(REALS, REALS), holomorphic=True)
-subtract = elementwise(np.subtract, [1, -1], operator=operator.sub, samples=on(REALS, REALS), holomorphic=True)
-multiply = elementwise(
-    np.multiply,
-    [lambda _out, _x, y: y, lambda _out, x, _y: x],
-    operator=operator.mul,
-    samples=on(REALS, REALS),
-    holomorphic=True,
-)
-divide = elementwise(
-    np.divide,
-    [Over(lambda _out, _x, y: y), lambda out, _x, y: -out / y],
-    operator=operator.truediv,
-    samples=on(REALS, POSITIVE),
-    holomorphic=True,
-)
-negative = elementwise(np.negative, [-1], samples=on(REALS), holomorphic=True)
-positive = elementwise(np.positive, [1], samples=on(REALS), holomorphic=True)
-reciprocal = elementwise(np.reciprocal, [lambda out, _x: -out * out], samples=on(POSITIVE), holomorphic=True)
-square = elementwise(np.square, [lambda _out, x: 2 * x], samples=on(REALS), holomorphic=True)
-sqrt = elementwise(np.sqrt, [Over(lambda out, _x: 2 * out)], samples=on(POSITIVE), holomorphic=True)
-exp = elementwise(np.exp, [lambda out, _x: out], samples=on(REALS), holomorphic=True)
-log = elementwise(np.log, [Over(lambda _out, x: x)], samples=on(POSITIVE), holomorphic=True)
-sin = elementwise(np.sin, [lambda _out, x: cos(x)], samples=on(REALS), holomorphic=True)
-cos = elementwise(np.cos, [lambda _out, x: -sin(x)], samples=on(REALS), holomorphic=True)
-tanh = elementwise(np.tanh, [lambda out, _x: 1 - out * out], samples=on(REALS), holomorphic=True)
-
-absolute = elementwise(np.absolute, [lambda _out, x: sign(x)], samples=on(POSITIVE))
-
-# --- powers and remainders ------------------------------------------------------------------------
-
-
-def _power_base(_out: Any, x: Any, y: Any) -> Any:
-    zero = np.equal(y, 0)
-    return y * power(x, np.where(zero, 1.0, y - 1) if not np.isscalar(y) else (1.0 if zero else y - 1))
-
-
-power = elementwise(
-    np.power,
-    [_power_base, lambda out, x, _y: out * log(np.where(np.greater(x, 0), x, 1.0))],
-    operator=operator.pow,
-    samples=on(POSITIVE, REALS),
-    holomorphic=True,
-)
-remainder = elementwise(
-    np.remainder, [1, lambda _out, x, y: -floor_divide(x, y)], samples=on((0.3, 0.9), (1.0, 2.0))
-)
+from funcdiff.primitives.arithmetic import absolute as absolute
+from funcdiff.primitives.arithmetic import add as add
+from funcdiff.primitives.arithmetic import cbrt as cbrt
+from funcdiff.primitives.arithmetic import copysign as copysign
+from funcdiff.primitives.arithmetic import divide as divide
+from funcdiff.primitives.arithmetic import divmod_ as divmod_
+from funcdiff.primitives.arithmetic import fabs as fabs
+from funcdiff.primitives.arithmetic import float_power as float_power
+from funcdiff.primitives.arithmetic import fmax as fmax
+from funcdiff.primitives.arithmetic import fmin as fmin
+from funcdiff.primitives.arithmetic import fmod as fmod
+from funcdiff.primitives.arithmetic import frexp as frexp
+from funcdiff.primitives.arithmetic import heaviside as heaviside
+from funcdiff.primitives.arithmetic import ldexp as ldexp
+from funcdiff.primitives.arithmetic import maximum as maximum
+from funcdiff.primitives.arithmetic import minimum as minimum
+from funcdiff.primitives.arithmetic import modf as modf
+from funcdiff.primitives.arithmetic import multiply as multiply
+from funcdiff.primitives.arithmetic import negative as negative
+from funcdiff.primitives.arithmetic import nextafter as nextafter
+from funcdiff.primitives.arithmetic import positive as positive
+from funcdiff.primitives.arithmetic import power as power
+from funcdiff.primitives.arithmetic import ratio as ratio
+from funcdiff.primitives.arithmetic import reciprocal as reciprocal
+from funcdiff.primitives.arithmetic import remainder as remainder
+from funcdiff.primitives.arithmetic import scale as scale
+from funcdiff.primitives.arithmetic import sign as sign
+from funcdiff.primitives.arithmetic import sqrt as sqrt
+from funcdiff.primitives.arithmetic import square as square
+from funcdiff.primitives.arithmetic import subtract as subtract
+from funcdiff.primitives.arithmetic import weakly as weakly
+from funcdiff.primitives.comparison import floor_divide as floor_divide
+from funcdiff.primitives.exponential import difference as difference
+from funcdiff.primitives.exponential import exp as exp
+from funcdiff.primitives.exponential import exp2 as exp2
+from funcdiff.primitives.exponential import expm1 as expm1
+from funcdiff.primitives.exponential import log as log
+from funcdiff.primitives.exponential import log1p as log1p
+from funcdiff.primitives.exponential import log2 as log2
+from funcdiff.primitives.exponential import log10 as log10
+from funcdiff.primitives.exponential import logaddexp as logaddexp
+from funcdiff.primitives.exponential import logaddexp2 as logaddexp2
+from funcdiff.primitives.trigonometric import arccos as arccos
+from funcdiff.primitives.trigonometric import arccosh as arccosh
+from funcdiff.primitives.trigonometric import arcsin as arcsin
+from funcdiff.primitives.trigonometric import arcsinh as arcsinh
+from funcdiff.primitives.trigonometric import arctan as arctan
+from funcdiff.primitives.trigonometric import arctan2 as arctan2
+from funcdiff.primitives.trigonometric import arctanh as arctanh
+from funcdiff.primitives.trigonometric import cos as cos
+from funcdiff.primitives.trigonometric import cosh as cosh
+from funcdiff.primitives.trigonometric import deg2rad as deg2rad
+from funcdiff.primitives.trigonometric import degrees as degrees
+from funcdiff.primitives.trigonometric import hypot as hypot
+from funcdiff.primitives.trigonometric import rad2deg as rad2deg
+from funcdiff.primitives.trigonometric import radians as radians
+from funcdiff.primitives.trigonometric import sin as sin
+from funcdiff.primitives.trigonometric import sinc as sinc
+from funcdiff.primitives.trigonometric import sinh as sinh
+from funcdiff.primitives.trigonometric import tan as tan
+from funcdiff.primitives.trigonometric import tanh as tanh

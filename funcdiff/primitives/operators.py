@@ -150,19 +150,19 @@ def _index(self: TracedArray) -> int:
 
 
 def _to_int(self: TracedArray) -> int:
-    if self.dtype.kind in "biu":
+    if self.dtype.kind in "biu" or self.recorder.free:
         return int(concrete(self))
     raise _conversion("int", self)
 
 
 def _to_float(self: TracedArray) -> float:
-    if self.dtype.kind in "biu":
+    if self.dtype.kind in "biu" or self.recorder.free:
         return float(concrete(self))
     raise _conversion("float", self)
 
 
 def _to_complex(self: TracedArray) -> complex:
-    if self.dtype.kind in "biu":
+    if self.dtype.kind in "biu" or self.recorder.free:
         return complex(concrete(self))
     raise _conversion("complex", self)
 

@@ -1,0 +1,44 @@
+"""Buffers that belong to no transform yet: what ``fd.numpy.zeros(n)`` returns.
+
+A free buffer is a constant below all transforms.  NumPy reads it as the plain array it holds; a traced
+value written into it lifts it to the writer's level, and a transform that returns it returns its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.mutation import Path, update
+from funcdiff.core.recording import Recorder, TracedArray, box
+
+
+class FreeRecorder(Recorder):
+    """Evaluates at once; only views and copies of its arrays stay writable buffers."""
+
+    free = True
+    name = "no transform"
+
+    def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        out = primitive.function(*[a.value if type(a) is TracedArray else a for a in args], **params)
+        if primitive.is_lens or primitive.name == "copy":
+            return buffer(out)
+        return out
+
+    def write(self, x: TracedArray, value: Any, path: Path) -> None:
+        update(x, value, path)
+
+
+FREE = FreeRecorder()  # made when funcdiff is imported, so its level is below every transform's
+
+
+def buffer(x: Any) -> Any:
+    """Make an inexact array a free buffer; other values stay what they are."""
+    return box(x, FREE, FREE.constant_place) if type(x) is np.ndarray and x.dtype.kind in "fc" else x
+
+
+def settle(x: Any) -> Any:
+    """Return the plain value of a free buffer; others pass."""
+    return x.value if type(x) is TracedArray and x.recorder is FREE else x

@@ -1,0 +1,139 @@
+"""`Tape`: a program as data, in SSA form.
+
+Records are frozen; what a tape means is said by `replay.run` alone, what a legal tape is by
+`validate.check`, how it reads by `show`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.primitive import Primitive
+from funcdiff.core.trees import AnyTree
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value of the program: its number and type."""
+
+    number: int
+    type: ArrayType
+
+    def __str__(self) -> str:
+        return f"x{self.number}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A constant of the program."""
+
+    value: Any
+
+
+Atom = Variable | Literal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One step: a primitive applied to variables and literals, with static params."""
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    params: dict[str, Any]
+    outputs: tuple[Variable, ...]
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """A value that Python's control flow has seen: the tape holds for inputs that give it again."""
+
+    variable: Variable
+    value: Any
+    position: int  # how many records stand before it
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """A recorded program.
+
+    Attributes
+    ----------
+    name : str
+        Name of the function.
+    inputs : tuple of Variable
+        The leaves of the arguments.
+    records : tuple of Record
+        The steps, in the order in which they ran.
+    outputs : tuple of Variable or Literal
+        The leaves of the result.
+    guards : tuple of Guard
+        What Python's control flow decided on.
+    in_tree, out_tree : structures
+        How arguments and results are nested.
+    """
+
+    name: str
+    inputs: tuple[Variable, ...]
+    records: tuple[Record, ...]
+    outputs: tuple[Atom, ...]
+    guards: tuple[Guard, ...]
+    in_tree: AnyTree
+    out_tree: AnyTree
+    input_names: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        from funcdiff.core.show import show
+
+        return show(self)
+
+    def __repr__(self) -> str:
+        return f"<Tape of {self.name}: {len(self.records)} records, {len(self.guards)} guards>"
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def run(self, *args: Any) -> Any:
+        """Replay the program on other arguments.
+
+        Parameters
+        ----------
+        *args : array or nested containers of arrays
+            Of the structure, shapes and dtypes the tape was recorded with; they may be traced, so a
+            replayed tape can be differentiated and mapped.
+
+        Returns
+        -------
+        array or nested containers of arrays
+            What the function returned, for these arguments.
+
+        Raises
+        ------
+        TapeError
+            If the arguments do not fit, or a guard fails: Python's control flow would have taken
+            another path, which this tape does not hold.
+        """
+        from funcdiff.core.replay import run
+
+        return run(self, args)
+
+    def validate(self) -> None:
+        """Check that the tape is legal.
+
+        Raises
+        ------
+        TapeError
+            Naming the record, its neighbours and the user's line.
+        """
+        from funcdiff.core.validate import check
+
+        check(self)
+
+
+def variables(atoms: Sequence[Atom]) -> list[Variable]:
+    """Return the variables among atoms."""
+    return [a for a in atoms if isinstance(a, Variable)]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index as as_index
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from funcdiff import errors
+from funcdiff.core.matching import convert
+from funcdiff.core.mutation import link_view
+from funcdiff.core.objects import stack_objects
+from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
+
+UNSET: Any = np._NoValue  # type: ignore[attr-defined]  # NumPy's own mark for a keyword that was not given
+
+
+def as_array(x: Any) -> Any:
+    """Return a traced array or a plain ndarray or scalar; nested sequences of traced values are stacked."""
+    kind = type(x)
+    if kind is TracedArray:
+        return x
+    if kind is list or kind is tuple:
+        from funcdiff.numpy.creation import array
+
+        return array(x)
+    if isinstance(x, np.ndarray) and x.dtype.hasobject:
+        return stack_objects(x)
+    return x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+
+
+def axis_of(axis: Any, ndim: int) -> int:
+    """Count an axis from the front."""
+    return normalize_axis_index(as_index(axis), ndim)
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Count the axes of a reduction from the front; None means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    if ndim == 0 and (axis == 0 or axis == -1):  # NumPy's reductions take these for a scalar
+        return ()
+    return normalize_axis_tuple(axis if isinstance(axis, (tuple, list)) else as_index(axis), ndim)
+
+
+def shape_of(shape: Any) -> tuple[int, ...]:
+    """Return a shape given as an integer or a sequence of integers."""
+    if isinstance(shape, (Sequence, np.ndarray)):
+        return tuple(as_index(n) for n in shape)
+    if type(shape) is TracedArray and shape.shape:
+        return tuple(as_index(n) for n in shape)
+    return (as_index(shape),)
+
+
+def given(value: Any) -> bool:
+    """Tell whether an optional keyword was given."""
+    return value is not UNSET and value is not None
+
+
+def to_dtype(x: Any, dtype: Any) -> Any:
+    """Convert to a dtype, None meaning its own."""
+    if dtype is None:
+        return x
+    dtype = np.dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    if dtype.kind in "fc":
+        return convert(x, dtype) if type(x) is TracedArray else x.astype(dtype)
+    from funcdiff.primitives.queries import as_integer
+
+    return as_integer(x, dtype=dtype)
+
+
+def deliver(result: Any, out: Any, name: str) -> Any:
+    """Write a result into ``out=`` if there is one, and return it."""
+    if out is None or out is UNSET:
+        return result
+    if isinstance(out, tuple):
+        (out,) = out
+        if out is None:
+            return result
+    if type(out) is TracedArray:
+        if out.shape != result.shape:
+            raise ValueError(
+                errors.at_user_line(f"{name}: out= has shape {out.shape}, the result has shape {result.shape}")
+            )
+        out[...] = result  # type: ignore[index]
+        return out
+    if type(result) is not TracedArray:
+        out[...] = result
+        return out
+    raise plain_write(f"{name}(..., out=...)")
+
+
+def plain_write(what: str) -> errors.PlainWriteError:
+    """Refuse to write a traced value into a plain array."""
+    return errors.PlainWriteError(
+        errors.at_user_line(
+            f"{what} was to write a traced value into a plain ndarray, which would drop its derivative. Make the array "
+            "from a traced one: np.zeros(n, like=x), np.zeros_like(x), or fd.numpy.zeros(n)."
+        )
+    )
+
+
+def unsupported_keyword(name: str, keyword: str, remedy: str) -> errors.UnsupportedError:
+    """Refuse a keyword, naming function, keyword and remedy."""
+    return errors.UnsupportedError(
+        errors.at_user_line(f"{name} of a traced array does not take {keyword}. {remedy}")
+    )
+
+
+def linked(x: Any, out: Any, function: Any, **params: Any) -> Any:
+    """Link a result as a view if NumPy made one."""
+    if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(out):
+        a, b = innermost(x), innermost(out)
+        if a is b or isinstance(a, np.ndarray) and np.may_share_memory(a, b):
+            link_view(x, out, (function, params))
+    return out

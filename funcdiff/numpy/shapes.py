@@ -1,0 +1,183 @@
+"""Changing shape and order: reshape, transpose, flip, repeat, split and their relatives, views where NumPy's are."""
+
+from __future__ import annotations
+
+import operator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.mutation import link_view
+from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
+from funcdiff.numpy._arguments import as_array, axes_of, axis_of, linked, shape_of
+from funcdiff.numpy._protocol import implements
+from funcdiff.primitives import shape as p
+from funcdiff.primitives.indexing import getitem
+
+
+def _reshaped(a: Any, shape: tuple[int, ...]) -> Any:
+    return linked(a, p.reshape(a, shape=shape), p.reshape, shape=shape)
+
+
+def permuted(a: Any, axes: tuple[int, ...]) -> Any:
+    """Permute the axes, as a view."""
+    return linked(a, p.transpose(a, axes=axes), p.transpose, axes=axes)
+
+
+def sliced(a: Any, index: Any) -> Any:
+    """Read a basic index, as a view."""
+    return a[index] if type(a) is TracedArray else getitem(a, index=index)
+
+
+def full_shape(shape: Any, size: int) -> tuple[int, ...]:
+    """Fill in the -1 of a new shape, or refuse it in NumPy's words."""
+    wanted = shape_of(shape)
+    unknown = [n for n, length in enumerate(wanted) if length < 0]
+    known = prod(length for length in wanted if length >= 0)
+    if len(unknown) > 1:
+        raise ValueError("can only specify one unknown dimension")
+    if unknown and known and size % known == 0:
+        wanted = tuple(size // known if length < 0 else length for length in wanted)
+    if prod(wanted) != size or any(length < 0 for length in wanted):
+        raise ValueError(f"cannot reshape array of size {size} into shape {shape_of(shape)}")
+    return wanted
+
+
+def is_fortran(a: Any) -> bool:
+    """Tell whether NumPy lays the array out in Fortran order and not in C order."""
+    plain = innermost(a)
+    return isinstance(plain, np.ndarray) and plain.flags.fnc
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    """Give an array a new shape."""
+    a = as_array(a)
+    new = full_shape(shape, prod(a.shape))
+    if order == "F" or (order == "A" and is_fortran(a)):
+        rank = len(a.shape)
+        turned = permuted(a, tuple(range(rank))[::-1])
+        out = permuted(_reshaped(turned, new[::-1]), tuple(range(len(new)))[::-1])
+    elif order in ("C", "A"):
+        out = _reshaped(a, new)
+    else:
+        raise ValueError(f"order must be one of 'C', 'F' or 'A' (got {order!r})")
+    if copy:
+        return p.copy(out)
+    if copy is False and type(a) is TracedArray and not np.may_share_memory(innermost(a), innermost(out)):
+        raise ValueError("Unable to avoid creating a copy while reshaping.")
+    return out
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """Flatten to one dimension, as a view where NumPy can."""
+    a = as_array(a)
+    if order == "K":
+        order = "A"  # the layout of a traced array is its own business
+    return reshape(a, -1 if prod(a.shape) else (0,), order)
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """Permute the axes, reversing them by default."""
+    a = as_array(a)
+    rank = len(a.shape)
+    if axes is None:
+        return permuted(a, tuple(range(rank))[::-1])
+    axes = tuple(axes)
+    if len(axes) != rank:
+        raise ValueError("axes don't match array")
+    order = axes_of(axes, rank)
+    return permuted(a, order)
+
+
+permute_dims = transpose
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """Transpose the last two axes."""
+    x = as_array(x)
+    rank = len(x.shape)
+    if rank < 2:
+        raise ValueError(f"Input array must be at least 2-dimensional, but it is {rank}")
+    return permuted(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """Exchange two axes."""
+    a = as_array(a)
+    rank = len(a.shape)
+    order = list(range(rank))
+    i, j = axis_of(axis1, rank), axis_of(axis2, rank)
+    order[i], order[j] = j, i
+    return permuted(a, tuple(order))
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Move axes to new positions."""
+    a = as_array(a)
+    rank = len(a.shape)
+    origin, target = axes_of(source, rank), axes_of(destination, rank)
+    if len(origin) != len(target):
+        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+    order = [n for n in range(rank) if n not in origin]
+    for place, axis in sorted(zip(target, origin, strict=True)):
+        order.insert(place, axis)
+    return permuted(a, tuple(order))
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """Roll an axis backwards until it lies at a position."""
+    a = as_array(a)
+    rank = len(a.shape)
+    axis = axis_of(axis, rank)
+    start = operator.index(start)
+    if start < 0:
+        start += rank
+    if not 0 <= start <= rank:
+        raise np.exceptions.AxisError(f"'start' arg requires {-rank} <= start < {rank + 1}, but {start} was passed in")
+    if axis < start:
+        start -= 1
+    order = [n for n in range(rank) if n != axis]
+    order.insert(start, axis)
+    return permuted(a, tuple(order))
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """Drop axes of length one."""
+    a = as_array(a)
+    rank = len(a.shape)
+    axes = tuple(n for n in range(rank) if a.shape[n] == 1) if axis is None else axes_of(axis, rank)
+    if any(a.shape[n] != 1 for n in axes):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    if not axes:
+        return a
+    return _reshaped(a, tuple(length for n, length in enumerate(a.shape) if n not in axes))
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """Insert axes of length one."""
+    a = as_array(a)
+    positions = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    rank = len(a.shape) + len(positions)
+    new = axes_of(positions, rank)
+    rest = iter(a.shape)
+    return _reshaped(a, tuple(1 if n in new else next(rest) for n in range(rank)))
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    """Broadcast to a shape."""
+    array = as_array(array)
+    target = shape_of(shape)
+    np.broadcast_to(np.broadcast_to(0, array.shape), target)  # NumPy's own error
+    return linked(array, p.broadcast_to(array, shape=target), p.broadcast_to, shape=target)

@@ -1,0 +1,305 @@
+"""What every transform does with arguments and results before and after its sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.matching import convert
+from funcdiff.core.objects import stack_objects
+from funcdiff.core.recording import TracedArray, innermost, revive
+from funcdiff.core.trees import LEAF, AnyTree, LeafTree, Tree, flatten, path_name
+
+Argnums = int | tuple[int, ...]
+
+
+def is_argnums(x: Any) -> bool:
+    """Tell whether the second positional argument of `jacobian` and `hessian` is argnums."""
+    if isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_)):
+        return True
+    return isinstance(x, tuple) and len(x) > 0 and all(is_argnums(i) and not isinstance(i, tuple) for i in x)
+
+
+def check_argnums(name: str, argnums: Any) -> None:
+    """Refuse argnums that are not an int or a tuple of distinct ints."""
+    if not is_argnums(argnums):
+        raise errors.ArgnumsError(
+            errors.at_user_line(f"argnums of {name} must be an int or a tuple of ints, not {argnums!r}")
+        )
+
+
+def check_callable(name: str, f: Any) -> None:
+    """Refuse what is not a function."""
+    if not callable(f):
+        raise errors.StructureError(
+            errors.at_user_line(
+                f"{name} takes a function first, not {type(f).__name__}: write {name}(f)(*args) or {name}(f, …)"
+            )
+        )
+
+
+def leaf_value(x: Any) -> Any:
+    """Return a leaf as a traced array, an ndarray or a NumPy scalar."""
+    kind = type(x)
+    if kind is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        return x
+    if kind is np.ndarray:
+        return stack_objects(x) if x.dtype.hasobject else x
+    if isinstance(x, np.generic):
+        return x
+    if kind is float:
+        return np.float64(x)
+    if kind is complex:
+        return np.complex128(x)
+    try:
+        return np.asarray(x)[()]
+    except ValueError:
+        return x
+
+
+def checked_leaf(name: str, f: Any, x: Any, where: str) -> Any:
+    """Return a leaf that can be differentiated, or say why it cannot."""
+    value = leaf_value(x)
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and dtype.kind in "fc":
+        return value
+    shown = "an object" if dtype is None else f"dtype {dtype}"
+    if dtype is not None and dtype.kind in "biu":
+        remedy = "Cast it to a floating-point dtype first, for example x.astype(float), or 2.0 for 2"
+    else:
+        remedy = "Only arrays and numbers of floating-point or complex dtype can be; leave others out of argnums"
+    raise errors.DtypeError(
+        errors.at_user_line(
+            f"{name} of {errors.function_name(f)} cannot differentiate with respect to {where}, "
+            f"which is {type(x).__name__} of {shown}. {remedy}."
+        )
+    )
+
+
+class Selection:
+    """The differentiated arguments of a call as flat leaves, and how to call the function with others."""
+
+    __slots__ = ("args", "argnums", "bare", "f", "kwargs", "leaves", "name", "positions", "trees")
+
+    def __init__(
+        self, name: str, f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums, kwargs: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.f = f
+        self.args = args
+        self.kwargs = kwargs
+        self.bare = not isinstance(argnums, tuple)
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        self.positions = [self._position(n) for n in numbers]
+        if len(set(self.positions)) != len(self.positions):
+            raise errors.ArgnumsError(
+                errors.at_user_line(f"argnums={argnums} of {name} names an argument of {self._f} twice")
+            )
+        self.leaves: list[Any] = []
+        self.trees: list[AnyTree] = []
+        for n in self.positions:
+            leaves, tree = flatten(args[n])
+            self.trees.append(tree)
+            paths = [()] if type(tree) is LeafTree else tree.paths()
+            for leaf, path in zip(leaves, paths, strict=True):
+                self.leaves.append(checked_leaf(name, f, leaf, f"argument {n}{path_name(path)}"))
+
+    @property
+    def _f(self) -> str:
+        return errors.function_name(self.f)
+
+    def _position(self, n: int) -> int:
+        count = len(self.args)
+        if not -count <= n < count:
+            raise errors.ArgnumsError(
+                errors.at_user_line(
+                    f"argnums={n} of {self.name} is out of range: {self._f} was called with {count} positional "
+                    f"argument{'s' * (count != 1)}. Pass the argument by position, or correct argnums."
+                )
+            )
+        return int(n) % count
+
+    def call(self, leaves: Sequence[Any]) -> Any:
+        """Call the function with other leaves in place of the differentiated ones."""
+        args = list(self.args)
+        start = 0
+        for n, tree in zip(self.positions, self.trees, strict=True):
+            if tree is LEAF:
+                args[n] = leaves[start]
+                start += 1
+            else:
+                args[n] = tree.unflatten(leaves[start : start + tree.num_leaves])
+                start += tree.num_leaves
+        return self.f(*args, **self.kwargs)
+
+    def rebuild(self, leaves: Sequence[Any]) -> Any:
+        """Give results, one per leaf, the structure of the argument or arguments."""
+        parts = []
+        start = 0
+        for tree in self.trees:
+            parts.append(tree.unflatten(leaves[start : start + tree.num_leaves]))
+            start += tree.num_leaves
+        return parts[0] if self.bare else tuple(parts)
+
+
+class Outputs:
+    """Runs a function on leaves and keeps the structure of what it returns."""
+
+    __slots__ = ("aux_tree", "has_aux", "name", "selection", "tree")
+
+    def __init__(self, selection: Selection, has_aux: bool) -> None:
+        self.selection = selection
+        self.name = selection.name
+        self.has_aux = has_aux
+        self.tree: AnyTree = LEAF
+        self.aux_tree: AnyTree = LEAF
+
+    def __call__(self, *leaves: Any) -> list[Any]:
+        out = self.selection.call(leaves)
+        aux: list[Any] = []
+        if self.has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise errors.OutputError(
+                    errors.at_user_line(
+                        f"{self.name} with has_aux=True needs {errors.function_name(self.selection.f)} to return a "
+                        f"pair (output, aux); it returned {type(out).__name__}"
+                    )
+                )
+            out, aux_value = out
+            aux, self.aux_tree = flatten(aux_value)
+        outs, self.tree = flatten(out)
+        return [self._leaf(o, n) for n, o in enumerate(outs)] + aux
+
+    @property
+    def count(self) -> int:
+        """Number of output leaves; the rest is aux."""
+        return self.tree.num_leaves
+
+    def _leaf(self, o: Any, n: int) -> Any:
+        value = leaf_value(o)
+        dtype = getattr(value, "dtype", None)
+        if dtype is None or dtype.kind not in "fcbiu":
+            paths = self.tree.paths()
+            raise errors.OutputError(
+                errors.at_user_line(
+                    f"{errors.function_name(self.selection.f)} returned {type(o).__name__} at output"
+                    f"{path_name(paths[n])}, which is not a number or an array of numbers, so {self.name} "
+                    "cannot use it. Return arrays, or return it as aux with has_aux=True."
+                )
+            )
+        return value
+
+
+def scalar_output(name: str, f: Any, out: Any, tree: AnyTree, holomorphic: bool = False) -> None:
+    """Refuse an output that has no gradient: not one array of one real element."""
+    who = f"{name} of {errors.function_name(f)}"
+    if tree is not LEAF and tree.num_leaves != 1 or isinstance(tree, Tree):
+        raise errors.OutputError(
+            errors.at_user_line(
+                f"{who} needs a function with one scalar output; it returned {tree!r} with {tree.num_leaves} leaves. "
+                "Return a single number (others can go into aux with has_aux=True), or use fd.jacobian."
+            )
+        )
+    kind = type_of(out)
+    if kind.size != 1:
+        raise errors.OutputError(
+            errors.at_user_line(
+                f"{who} needs a scalar output, one number; the function returned shape {kind.shape}. "
+                "Sum it (or weigh its elements) to a scalar, or use fd.jacobian, or fd.vjp with a v."
+            )
+        )
+    if holomorphic:
+        if kind.dtype.kind != "c":
+            raise errors.DtypeError(
+                errors.at_user_line(f"{who} with holomorphic=True needs a complex output; it has dtype {kind.dtype}")
+            )
+    elif kind.dtype.kind == "c":
+        raise errors.DtypeError(
+            errors.at_user_line(
+                f"{who} needs a real output; it has dtype {kind.dtype}. Return a real number such as abs(z)**2, or "
+                "pass holomorphic=True for the complex derivative of a holomorphic function."
+            )
+        )
+
+
+def check_holomorphic_inputs(name: str, f: Any, leaves: Sequence[Any]) -> None:
+    """Refuse real inputs where the complex derivative is asked for."""
+    for leaf in leaves:
+        if leaf.dtype.kind != "c":
+            raise errors.DtypeError(
+                errors.at_user_line(
+                    f"{name} of {errors.function_name(f)} with holomorphic=True needs complex inputs; one has dtype "
+                    f"{leaf.dtype}. Cast it, for example x.astype(complex)."
+                )
+            )
+
+
+def own(x: Any, shared: Sequence[Any] = ()) -> Any:
+    """Return a result that nobody else holds: views, read-only arrays and inputs are copied."""
+    if type(x) is np.ndarray:
+        if x.base is not None or not x.flags.writeable or any(x is s for s in shared):
+            return x.copy()
+    elif type(x) is TracedArray and any(x is s for s in shared):
+        return +x
+    return x
+
+
+
+def own_all(results: list[Any], shared: Sequence[Any] = ()) -> list[Any]:
+    """Return results that alias neither each other nor anything else."""
+    seen: list[Any] = list(shared)
+    done = []
+    for x in results:
+        x = own(x, seen)
+        seen.append(x)
+        done.append(x)
+    return done
+
+
+def seed_like(out: Any, value: Any) -> Any:
+    """Return a cotangent or tangent of the dtype of what it belongs to."""
+    dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
+    if value.dtype != dtype:
+        return convert(value, dtype)
+    return value
+
+
+def vectors(
+    name: str, what: str, f: Any, v: Any, tree: AnyTree, kinds: Sequence[ArrayType], bare_hint: str = ""
+) -> list[Any]:
+    """Return the leaves of a tangent, cotangent or `v`, checked against what they belong to."""
+    leaves, found = flatten(v)
+    who = f"{what} given to {name} of {errors.function_name(f)}"
+    if not found == tree:
+        raise errors.VectorError(
+            errors.at_user_line(f"the {who} has structure {found!r}; it must be {tree!r}{bare_hint}")
+        )
+    checked = []
+    paths = tree.paths()
+    for leaf, kind, path in zip(leaves, kinds, paths, strict=True):
+        value = leaf_value(leaf)
+        label = f"the {who}{' at ' + path_name(path) if path else ''}"
+        dtype = getattr(value, "dtype", None)
+        if dtype is None or dtype.kind not in "fcbiu":
+            raise errors.VectorError(errors.at_user_line(f"{label} is {type(leaf).__name__}, not an array of numbers"))
+        if tuple(value.shape) != kind.shape:
+            raise errors.VectorError(
+                errors.at_user_line(f"{label} has shape {tuple(value.shape)}; it must be {kind.shape}")
+            )
+        if dtype.kind == "c" and kind.dtype.kind != "c":
+            raise errors.VectorError(
+                errors.at_user_line(f"{label} has dtype {dtype}; it must be real, as {kind.dtype} is")
+            )
+        checked.append(convert(value, kind.dtype) if dtype != kind.dtype else value)
+    return checked
+
+
+def is_plain(x: Any) -> bool:
+    """Tell whether nothing of the value is traced."""
+    return innermost(x) is x

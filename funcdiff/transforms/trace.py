@@ -1,0 +1,174 @@
+"""`trace`: the program a function runs, as a tape."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.array_type import type_of
+from funcdiff.core.mutation import Path, update
+from funcdiff.core.primitive import Primitive
+from funcdiff.core.recording import Recorder, TracedArray, box, innermost
+from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
+from funcdiff.core.trees import AnyTree, flatten, path_name
+from funcdiff.primitives.update import update_at
+from funcdiff.transforms.arguments import check_callable, leaf_value
+from funcdiff.transforms.gradient import wrap
+
+
+class TraceRecorder(Recorder):
+    """Records a program: every primitive, and what Python's control flow saw."""
+
+    program = True
+    name = "trace"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[Record] = []
+        self.guards: list[Guard] = []
+        self.variables: list[Variable] = []
+
+    def variable(self, value: Any) -> Variable:
+        """Number a value."""
+        new = Variable(len(self.variables), type_of(value))
+        self.variables.append(new)
+        return new
+
+    def atom(self, x: Any) -> Atom:
+        """Return what stands for a value on the tape."""
+        if type(x) is TracedArray and x.recorder is self:
+            return self.variables[x.place] if x.place >= 0 else Literal(x.value)
+        return Literal(x)
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
+        out = primitive.function(*values, **params)
+        if all(type(a) is not TracedArray or a.recorder is not self or a.place < 0 for a in args):
+            return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
+        return self._record(primitive, [self.atom(a) for a in args], params, out)
+
+    def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
+        outs = out if isinstance(out, tuple) else (out,)
+        outputs = tuple(self.variable(o) for o in outs)
+        self.records.append(Record(primitive, tuple(atoms), params, outputs, errors.user_line()))
+        boxes = [box(o, self, v.number) for o, v in zip(outs, outputs, strict=True)]
+        return tuple(boxes) if isinstance(out, tuple) else boxes[0]
+
+    def concrete(self, x: TracedArray) -> Any:
+        if x.place >= 0:
+            seen = np.array(innermost(x.value))
+            self.guards.append(Guard(self.variables[x.place], seen, len(self.records), errors.user_line()))
+        return x.value
+
+    def write(self, x: TracedArray, value: Any, path: Path) -> None:
+        old, new = self.atom(x), self.atom(value)
+        mine = type(value) is TracedArray and value.recorder is self
+        update(x, value.value if mine else value, path)
+        if isinstance(old, Variable) or isinstance(new, Variable):
+            if isinstance(old, Literal):  # the buffer is written from now on: keep what it held
+                old = Literal(np.array(old.value) if type(old.value) is np.ndarray else old.value)
+            made = self._record(update_at.primitive, [old, new], {"path": path}, x.value)
+            x.place = made.place
+
+
+def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
+    """Make the function that records a program instead of only running it.
+
+    Parameters
+    ----------
+    f : callable
+        A pure function of arrays, or nested containers of them; also the result of any transform, so
+        ``trace(grad(f))`` gives the program of the gradient.
+
+    Returns
+    -------
+    callable
+        Takes what `f` takes and returns a `Tape`: print it, ``tape.run(*args)``, ``tape.validate()``.
+        Keyword arguments are constants of the program.
+
+    Raises
+    ------
+    OutputError
+        When called, if `f` returns something else than arrays.
+    DtypeError
+        When called, if an argument is not an array of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, funcdiff as fd
+    >>> print(fd.trace(lambda x: 2 * np.exp(x))(np.zeros(3)))
+    tape <lambda>(x: float64[3]):
+      x1: float64[3] = exp(x)
+      x2: float64[3] = multiply(2, x1)
+      return x2
+    """
+    check_callable("trace", f)
+
+    @wrap(f, "trace")
+    def traced(*args: Any, **kwargs: Any) -> Tape:
+        leaves, tree = flatten(args)
+        values = []
+        for leaf, path in zip(leaves, tree.paths(), strict=True):
+            value = leaf_value(leaf)
+            if getattr(value, "dtype", np.dtype(object)).kind not in "fcbiu":
+                raise errors.DtypeError(
+                    errors.at_user_line(
+                        f"trace of {errors.function_name(f)}: argument{path_name(path)} is {type(leaf).__name__}, not an "
+                        "array of numbers. Pass it by keyword, or close over it."
+                    )
+                )
+            values.append(value)
+        recorder = TraceRecorder()
+        inputs = [recorder.variable(v) for v in values]
+        try:
+            boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
+            out = f(*tree.unflatten(boxes), **kwargs)
+            outs, out_tree = flatten(out)
+            outputs = [recorder.atom(_output(f, o)) for o in outs]
+        finally:
+            recorder.close()
+        return Tape(
+            errors.function_name(f),
+            tuple(inputs),
+            tuple(recorder.records),
+            tuple(outputs),
+            tuple(recorder.guards),
+            tree,
+            out_tree,
+            _names(f, args, tree),
+        )
+
+    return traced
+
+
+def _output(f: Any, o: Any) -> Any:
+    value = leaf_value(o)
+    if getattr(value, "dtype", np.dtype(object)).kind not in "fcbiu":
+        raise errors.OutputError(
+            errors.at_user_line(
+                f"trace of {errors.function_name(f)}: it returned {type(o).__name__}, which is not an array of numbers"
+            )
+        )
+    return value
+
+
+def _names(f: Any, args: tuple[Any, ...], tree: AnyTree) -> tuple[str, ...]:
+    """Name the inputs as the function's parameters are named."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return ()
+    names: list[str] = []
+    for n, path in enumerate(tree.paths()):
+        first = path[0] if path else 0
+        if not isinstance(first, int) or first >= len(parameters):
+            return tuple(names)
+        if parameters[first].kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+            return tuple(names)
+        names.append(parameters[first].name + path_name(path[1:]))
+        del n
+    return tuple(names)
