@@ -101,11 +101,11 @@ def _check(
             _compare(f"JVP{trail}", n, t, numeric[n], options)
     if "rev" in modes:
         recording = record(f, leaves)
-        cotangents = [_direction(rng, o) if n in floating else None for n, o in enumerate(outs)]
+        cotangents: list[Any] = [_direction(rng, o) if n in floating else None for n, o in enumerate(outs)]
         pulled = recording.pull(cotangents)
-        left = sum(float(np.real(np.sum(g * t))) for g, t in zip(pulled, tangents, strict=True))
-        right = sum(float(np.real(np.sum(cotangents[n] * numeric[n]))) for n in floating)
-        scale = sum(float(np.sum(np.abs(cotangents[n]) * np.abs(numeric[n]))) for n in floating)
+        left = sum(_pair(g, t) for g, t in zip(pulled, tangents, strict=True))
+        right = sum(_pair(cotangents[n], numeric[n]) for n in floating)
+        scale = sum(_pair(np.abs(cotangents[n]), np.abs(numeric[n])) for n in floating)
         if not abs(left - right) <= options["rtol"] * max(scale, 1.0) + options["atol"]:
             raise AssertionError(
                 f"VJP{trail} is wrong: cotangent · J · tangent is {left!r} by reverse mode and {right!r} by central "
@@ -125,6 +125,11 @@ def _check(
                 return record(f, xs).pull(cotangents)
 
             _check(reverse, leaves, order - 1, modes, f" of VJP{trail}", rng, options)
+
+
+def _pair(g: Any, t: Any) -> float:
+    """Return Re(g · t)."""
+    return float(np.real(np.sum(g * t)))
 
 
 def _direction(rng: Any, x: Any) -> Any:

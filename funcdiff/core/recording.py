@@ -163,7 +163,7 @@ def newest(args: Sequence[Any]) -> Recorder | None:
 def apply(primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply a primitive to any mixture of traced arrays of all levels and plain values."""
     for a in args:
-        if type(a) in _SEQUENCES or type(a) is np.ndarray and a.dtype.hasobject:
+        if type(a) in _SEQUENCES or (type(a) is np.ndarray and a.dtype.hasobject):
             from funcdiff.core.objects import stack_objects
 
             args = [stack_objects(np.asarray(b) if type(b) in _SEQUENCES else b) for b in args]

@@ -105,7 +105,7 @@ def _register_dataclass(cls: type) -> None:
     names = [field.name for field in dataclasses.fields(cls)]
 
     def unflatten(_: Any, children: Iterable[Any]) -> Any:
-        new = object.__new__(cls)
+        new: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(new, name, child)
         return new
@@ -113,7 +113,7 @@ def _register_dataclass(cls: type) -> None:
     optree.register_pytree_node(
         cls,
         lambda x: (tuple(getattr(x, name) for name in names), None, tuple(names)),
-        unflatten,  # type: ignore[arg-type]
+        unflatten,
         namespace=_NAMESPACE,
     )
 
@@ -149,7 +149,7 @@ def register_pytree_node(
     >>> float(g.x), float(g.y)
     (5.0, 2.0)
     """
-    optree.register_pytree_node(cls, flatten, unflatten, namespace=_NAMESPACE)  # type: ignore[arg-type]
+    optree.register_pytree_node(cls, flatten, unflatten, namespace=_NAMESPACE)
 
 
 def path_name(path: tuple[Any, ...]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.free import settle
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY, Function
 from funcdiff.core.recording import TracedArray
@@ -25,6 +26,9 @@ UFUNCS: dict[np.ufunc, Function] = {}
 
 FUNCTIONS: dict[Any, Function] = {}
 """The function each NumPy function means for traced arrays."""
+
+CREATION: dict[Any, Function] = {}
+"""The function that makes an array when ``like=x`` names a traced array; it is told ``like=`` again."""
 
 
 def implements(*numpy_functions: Any) -> Callable[[F], F]:
@@ -98,7 +102,23 @@ def array_function(self: TracedArray, function: Any, types: Any, args: Any, kwar
     ours = FUNCTIONS.get(function)
     if ours is not None:
         return ours(*args, **kwargs)
+    make = CREATION.get(function)
+    if make is not None:  # NumPy has taken `like=` away: it is `self`
+        return make(*args, like=self, **kwargs)
+    if self.recorder.free:
+        plain, plain_kwargs = _settled(args), _settled(kwargs)
+        if not has_traced(plain) and not has_traced(plain_kwargs):
+            return function(*plain, **plain_kwargs)
     raise unsupported(function)
+
+
+def _settled(x: Any) -> Any:
+    """Replace free buffers by their values in arguments."""
+    if isinstance(x, (list, tuple)) and type(x) in (list, tuple):
+        return type(x)(_settled(i) for i in x)
+    if type(x) is dict:
+        return {name: _settled(i) for name, i in x.items()}
+    return settle(x)
 
 
 def unsupported(function: Any) -> errors.UnsupportedError:
@@ -133,4 +153,4 @@ def attach() -> None:
         setattr(TracedArray, name, method)
 
 
-__all__ = ["FUNCTIONS", "UFUNCS", "array_function", "array_ufunc", "attach", "has_traced", "implements", "stack_objects", "unsupported"]
+__all__ = ["CREATION", "FUNCTIONS", "UFUNCS", "array_function", "array_ufunc", "attach", "has_traced", "implements", "stack_objects", "unsupported"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.matching import convert
 from funcdiff.core.objects import stack_objects
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, revive
-from funcdiff.core.trees import LEAF, AnyTree, LeafTree, Tree, flatten, path_name
+from funcdiff.core.trees import LEAF, AnyTree, Tree, flatten, path_name
 
 Argnums = int | tuple[int, ...]
 
@@ -63,12 +64,12 @@ def leaf_value(x: Any) -> Any:
         return x
 
 
-def checked_leaf(name: str, f: Any, x: Any, where: str) -> Any:
-    """Return a leaf that can be differentiated, or say why it cannot."""
-    value = leaf_value(x)
+_NO_DTYPE = np.dtype(object)
+
+
+def refuse_leaf(name: str, f: Any, x: Any, value: Any, where: str) -> NoReturn:
+    """Say why an argument cannot be differentiated."""
     dtype = getattr(value, "dtype", None)
-    if dtype is not None and dtype.kind in "fc":
-        return value
     shown = "an object" if dtype is None else f"dtype {dtype}"
     if dtype is not None and dtype.kind in "biu":
         remedy = "Cast it to a floating-point dtype first, for example x.astype(float), or 2.0 for 2"
@@ -85,7 +86,7 @@ def checked_leaf(name: str, f: Any, x: Any, where: str) -> Any:
 class Selection:
     """The differentiated arguments of a call as flat leaves, and how to call the function with others."""
 
-    __slots__ = ("args", "argnums", "bare", "f", "kwargs", "leaves", "name", "positions", "trees")
+    __slots__ = ("argnums", "args", "bare", "f", "kwargs", "leaves", "name", "positions", "trees")
 
     def __init__(
         self, name: str, f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums, kwargs: dict[str, Any]
@@ -106,9 +107,11 @@ class Selection:
         for n in self.positions:
             leaves, tree = flatten(args[n])
             self.trees.append(tree)
-            paths = [()] if type(tree) is LeafTree else tree.paths()
-            for leaf, path in zip(leaves, paths, strict=True):
-                self.leaves.append(checked_leaf(name, f, leaf, f"argument {n}{path_name(path)}"))
+            for k, leaf in enumerate(leaves):
+                value = leaf_value(leaf)
+                if getattr(value, "dtype", _NO_DTYPE).kind not in "fc":
+                    refuse_leaf(name, f, leaf, value, f"argument {n}{path_name(tree.paths()[k])}")
+                self.leaves.append(value)
 
     @property
     def _f(self) -> str:
@@ -199,7 +202,7 @@ class Outputs:
 def scalar_output(name: str, f: Any, out: Any, tree: AnyTree, holomorphic: bool = False) -> None:
     """Refuse an output that has no gradient: not one array of one real element."""
     who = f"{name} of {errors.function_name(f)}"
-    if tree is not LEAF and tree.num_leaves != 1 or isinstance(tree, Tree):
+    if (tree is not LEAF and tree.num_leaves != 1) or isinstance(tree, Tree):
         raise errors.OutputError(
             errors.at_user_line(
                 f"{who} needs a function with one scalar output; it returned {tree!r} with {tree.num_leaves} leaves. "
@@ -246,7 +249,7 @@ def own(x: Any, shared: Sequence[Any] = ()) -> Any:
         if x.base is not None or not x.flags.writeable or any(x is s for s in shared):
             return x.copy()
     elif type(x) is TracedArray and any(x is s for s in shared):
-        return +x
+        return REGISTRY["positive"].function(x)
     return x
 
 

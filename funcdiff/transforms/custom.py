@@ -49,7 +49,7 @@ class Call:
             holomorphic=True,
         )
         primitive.function = lambda *values, **params: apply(primitive, values, params)
-        primitive.function.__name__ = self.name  # type: ignore[attr-defined]
+        primitive.function.__name__ = self.name
         return primitive
 
     def reverse(self, primitive: General, values: Sequence[Any], params: Any, places: Sequence[int]) -> Any:

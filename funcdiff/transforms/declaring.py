@@ -95,7 +95,7 @@ def primitive(
             samples=samples,
         )
     check_callable("primitive", impl)
-    label = name or getattr(impl, "__name__", "primitive")
+    label = name if name is not None else str(getattr(impl, "__name__", "primitive"))
     if kind == "general" and partials:
         kind = "elementwise"
     if kind not in KINDS:

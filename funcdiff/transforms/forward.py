@@ -16,7 +16,7 @@ from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, revive
-from funcdiff.transforms.reverse import constants, has_nan, is_program, out_tangent
+from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
 
 
 class ForwardRecorder(Recorder):
@@ -75,9 +75,9 @@ def push_forward(
     f: Callable[..., Any], values: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[list[Any], list[Any]]:
     """Run ``f`` on values with tangents; return the outputs and their tangents (None for zero)."""
-    program = any(is_program(x) for x in (*values, *tangents))
+    program = writes_program(values) or writes_program(tangents)
     outs, found = _run(f, values, tangents, strong=program)
-    if not program and (any(is_program(o) for o in outs) or any(has_nan(t) for t in found)):
+    if not program and (writes_program(outs) or has_nan(found)):
         outs, found = _run(f, values, tangents, strong=True)
     return outs, found
 

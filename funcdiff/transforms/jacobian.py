@@ -268,7 +268,7 @@ def check_mode(name: str, mode: str, modes: Sequence[str]) -> None:
         )
 
 
-def check_chunk_size(name: str, chunk_size: int | None) -> None:
+def check_chunk_size(name: str, chunk_size: Any) -> None:
     """Refuse a chunk size that is not a positive int."""
     if chunk_size is not None and (not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1):
         raise errors.ArgnumsError(

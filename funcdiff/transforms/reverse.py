@@ -155,7 +155,7 @@ def cotangents(
             return [primitive.transposes[n](g, *args, **params) for n in needed]
         case General():
             if primitive.custom is not None and primitive.custom.pull is not None:
-                return primitive.custom.pull(g, needed, out, args, params)
+                return list(primitive.custom.pull(g, needed, out, args, params))
             return [general_cotangent(primitive, n, g, out, args, params) for n in needed]
     raise errors.TapeError(f"a record of {primitive!r} has no reverse rule")
 
@@ -318,7 +318,7 @@ class Recording:
 
     __slots__ = ("inputs", "length", "outputs", "places", "program", "records")
 
-    def __init__(self, records: list[Any], length: int, inputs: list[ArrayType], outputs: list[Any], places: list[int], program: bool) -> None:
+    def __init__(self, records: list[Any], length: int, inputs: Sequence[Any], outputs: list[Any], places: list[int], program: bool) -> None:
         self.records = records
         self.length = length
         self.inputs = inputs
@@ -328,12 +328,12 @@ class Recording:
 
     def pull(self, seeds: Sequence[Any]) -> list[Any]:
         """Pull cotangents of the outputs (None for zero) back to the inputs."""
-        strong = self.program or any(is_program(s) for s in seeds)
+        strong = self.program or writes_program(seeds)
         with np.errstate(all="ignore"):  # the user's own warnings came when the function ran
             found = self._pull(seeds, strong)
-            if not strong and any(has_nan(g) for g in found):
+            if not strong and has_nan(found):
                 found = self._pull(seeds, True)
-        return [np.zeros(k.shape, k.dtype) if g is None else g for g, k in zip(found, self.inputs, strict=True)]
+        return [zeros_like(x) if g is None else g for g, x in zip(found, self.inputs, strict=True)]
 
     def _pull(self, seeds: Sequence[Any], strong: bool) -> list[Any]:
         cot: list[Any] = [None] * self.length
@@ -357,10 +357,10 @@ class Recording:
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Push tangents of the inputs (None for zero) forward to the outputs; None where zero."""
-        strong = self.program or any(is_program(t) for t in tangents)
+        strong = self.program or writes_program(tangents)
         with np.errstate(all="ignore"):
             found = self._push(tangents, strong)
-            if not strong and any(has_nan(t) for t in found):
+            if not strong and has_nan(found):
                 found = self._push(tangents, True)
         return found
 
@@ -398,8 +398,7 @@ def record(f: Callable[..., Any], values: Sequence[Any]) -> Recording:
     finally:
         records = recorder.records
         recorder.close()
-    program = any(is_program(v) for v in values) or any(is_program(v) for v in plain)
-    return Recording(records, length, [type_of(v) for v in values], plain, places, program)
+    return Recording(records, length, values, plain, places, writes_program(values) or writes_program(plain))
 
 
 def is_program(x: Any) -> bool:
@@ -411,11 +410,27 @@ def is_program(x: Any) -> bool:
     return False
 
 
-def has_nan(x: Any) -> bool:
-    """Tell whether an array holds a NaN (or infinities of both signs), without recording guards."""
-    if x is None:
-        return False
-    x = innermost(x)
-    if type(x) is np.ndarray:
-        x = np.add.reduce(x, axis=None)
-    return bool(x != x)
+def writes_program(values: Sequence[Any]) -> bool:
+    """Tell whether a program is being written on a level below any of the values."""
+    for x in values:
+        if type(x) is TracedArray and is_program(x):
+            return True
+    return False
+
+
+def has_nan(values: Sequence[Any]) -> bool:
+    """Tell whether any array holds a NaN (or infinities of both signs), without recording guards."""
+    for x in values:
+        if x is not None:
+            if type(x) is TracedArray:
+                x = innermost(x)
+            total = np.add.reduce(x, axis=None) if type(x) is np.ndarray else x
+            if total != total:
+                return True
+    return False
+
+
+def zeros_like(x: Any) -> Any:
+    """Return plain zeros of the type of a value."""
+    kind = type_of(x)
+    return np.zeros(kind.shape, kind.dtype) if kind.shape else kind.dtype.type(0)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core import mutation
 from funcdiff.core.array_type import type_of
-from funcdiff.core.mutation import Path, update
-from funcdiff.core.primitive import Primitive
+from funcdiff.core.mutation import Path
+from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten, path_name
-from funcdiff.primitives.update import update_at
+from funcdiff.primitives import update as update  # registers the functional form of a write
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
 
@@ -67,11 +68,11 @@ class TraceRecorder(Recorder):
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
         old, new = self.atom(x), self.atom(value)
         mine = type(value) is TracedArray and value.recorder is self
-        update(x, value.value if mine else value, path)
+        mutation.update(x, value.value if mine else value, path)
         if isinstance(old, Variable) or isinstance(new, Variable):
             if isinstance(old, Literal):  # the buffer is written from now on: keep what it held
                 old = Literal(np.array(old.value) if type(old.value) is np.ndarray else old.value)
-            made = self._record(update_at.primitive, [old, new], {"path": path}, x.value)
+            made = self._record(REGISTRY["update_at"], [old, new], {"path": path}, x.value)
             x.place = made.place
 
 

@@ -1,0 +1,99 @@
+"""Interleaved timing on CPU time, and tables of ratios."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import process_time_ns
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: rounds of all contestants, and seconds per contestant and round."""
+
+    rounds: int = 15
+    seconds: float = 0.02
+    tiny: bool = False  # the smallest sizes, to see that a benchmark runs at all
+
+
+TINY = Effort(rounds=1, seconds=0.0, tiny=True)
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds of CPU time for one call."""
+
+    minimum: float
+    median: float
+
+    def us(self, per: float = 1.0) -> str:
+        return f"{1e6 * self.minimum / per:.2f}/{1e6 * self.median / per:.2f}"
+
+    def ms(self) -> str:
+        return f"{1e3 * self.minimum:.2f}/{1e3 * self.median:.2f}"
+
+    def __truediv__(self, other: Time) -> float:
+        """Ratio of medians: rounds are interleaved, so a slow phase hits both alike."""
+        return self.median / other.median
+
+
+def interleave(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Time]:
+    """Each contestant in turn, round after round, so that drifting clocks don't favour any."""
+    number = {name: repetitions(call, effort.seconds) for name, call in contestants.items()}
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(effort.rounds):
+        for name, call in contestants.items():
+            times[name].append(seconds(call, number[name]))
+    return {name: Time(min(taken), statistics.median(taken)) for name, taken in times.items()}
+
+
+def repetitions(call: Callable[[], Any], target: float) -> int:
+    """How many calls take about `target` seconds; the first call is a warm-up."""
+    call()
+    once = seconds(call, 1)
+    return max(1, int(target / max(once, 1e-7)))
+
+
+def seconds(call: Callable[[], Any], number: int) -> float:
+    calls = range(number)
+    start = process_time_ns()
+    for _ in calls:
+        call()
+    return (process_time_ns() - start) * 1e-9 / number
+
+
+@dataclass
+class Table:
+    """Rows of text in columns as wide as they need to be."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def __str__(self) -> str:
+        cells = [self.header, *self.rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(self.header))]
+        lines = ["  ".join(map(str.ljust, row, widths)) for row in cells]
+        rule = "  ".join("-" * width for width in widths)
+        return "\n".join((self.title, "", lines[0], rule, *(line.rstrip() for line in lines[1:])))
+
+
+def at_most(value: float, budget: float, unit: str = "") -> str:
+    return verdict(value <= budget, f"<= {budget:g}{unit}")
+
+
+def at_least(value: float, budget: float) -> str:
+    return verdict(value >= budget, f">= {budget:g}")
+
+
+def verdict(met: bool, budget: str) -> str:
+    return f"{budget} {'met' if met else 'NOT MET'}"
+
+
+def ratio(times: Mapping[str, Time], above: str, below: str) -> str:
+    """`above / below`, or a dash where a peer is not installed."""
+    if above not in times or below not in times:
+        return "-"
+    return f"{times[above] / times[below]:.2f}"

@@ -1,0 +1,1 @@
+"""Random programs, run on plain NumPy and on funcdiff."""
