@@ -103,9 +103,7 @@ class PerformanceWarning(UserWarning):
     """The program is right but slow, and the message names the faster spelling."""
 
 
-_INTERNAL = tuple(
-    os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, numpy.__file__)
-)
+_INTERNAL = tuple(os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, numpy.__file__))
 
 
 def user_frame() -> FrameType | None:

@@ -69,7 +69,9 @@ def check_grads(
     check_callable("check_grads", f)
     unknown = [m for m in modes if m not in MODES]
     if unknown or order < 1:
-        raise errors.ArgnumsError(f"check_grads takes modes from {MODES} and order >= 1, not {modes!r} and {order!r}")
+        raise errors.ArgnumsError(
+            f"check_grads takes modes from {MODES} and order >= 1, not {modes!r} and {order!r}"
+        )
     values = args if isinstance(args, tuple) else (args,)
     selection = Selection("check_grads", f, values, tuple(range(len(values))), {})
     outputs = Outputs(selection, False)
@@ -88,7 +90,13 @@ def check_grads(
 
 
 def _check(
-    f: Flat, leaves: Sequence[Any], order: int, modes: tuple[str, ...], trail: str, rng: Any, options: dict[str, float]
+    f: Flat,
+    leaves: Sequence[Any],
+    order: int,
+    modes: tuple[str, ...],
+    trail: str,
+    rng: Any,
+    options: dict[str, float],
 ) -> None:
     tangents = [_direction(rng, x) for x in leaves]
     numeric = _difference(f, leaves, tangents, options["eps"])

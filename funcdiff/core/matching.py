@@ -14,7 +14,9 @@ def match(g: Any, kind: ArrayType) -> Any:
     """Turn a cotangent of a broadcast, promoted operand into one of the operand's own type."""
     shape, dtype = kind
     if g.shape != shape:
-        if len(g.shape) < len(shape) or g.size < kind.size:
+        if len(g.shape) < len(shape) or any(
+            m == 1 != n for m, n in zip(g.shape[::-1], shape[::-1], strict=False)
+        ):
             g = REGISTRY["broadcast_to"].function(g, shape=shape)
         else:
             g = REGISTRY["sum_to"].function(g, shape=shape)

@@ -126,7 +126,10 @@ def add_through(holder: Any, value: Any, step: Step) -> None:
 def is_basic(index: Any) -> bool:
     """Tell whether an index is basic: integers, slices, Ellipsis and newaxis."""
     items = index if type(index) is tuple else (index,)
-    return all(i is None or i is Ellipsis or (isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool)) for i in items)
+    return all(
+        i is None or i is Ellipsis or (isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool))
+        for i in items
+    )
 
 
 def write_plain(x: np.ndarray[Any, Any], value: Any, path: Path) -> None:

@@ -40,3 +40,16 @@ def stack_objects(x: Any) -> Any:
         )
     stacked = REGISTRY["stack"].function(*items, axis=0)
     return REGISTRY["reshape"].function(stacked, shape=(*x.shape, *shapes.pop()))
+
+
+def from_sequence(x: Any) -> Any:
+    """Make an array of nested sequences of numbers and traced arrays."""
+    if isinstance(x, (list, tuple)) and _holds_traced(x):
+        return REGISTRY["stack"].function(*[from_sequence(item) for item in x], axis=0)
+    return x if type(x) is TracedArray else stack_objects(np.asarray(x))
+
+
+def _holds_traced(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return any(_holds_traced(item) for item in x)
+    return type(x) is TracedArray or (isinstance(x, np.ndarray) and x.dtype.hasobject)

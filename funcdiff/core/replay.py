@@ -11,7 +11,7 @@ from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.core.show import neighbourhood
-from funcdiff.core.tape import Guard, Literal, Tape
+from funcdiff.core.tape import Guard, Literal, Tape, Variable
 from funcdiff.core.trees import flatten
 
 
@@ -19,7 +19,9 @@ def run(tape: Tape, args: Sequence[Any]) -> Any:
     """Replay a tape on other arguments."""
     leaves, tree = flatten(tuple(args))
     if not tree == tape.in_tree:
-        raise errors.TapeError(f"tape {tape.name} takes arguments of structure {tape.in_tree!r}, not {tree!r}")
+        raise errors.TapeError(
+            f"tape {tape.name} takes arguments of structure {tape.in_tree!r}, not {tree!r}"
+        )
     values: dict[int, Any] = {}
     for variable, leaf in zip(tape.inputs, leaves, strict=True):
         value = leaf if type(leaf) is TracedArray else np.asarray(leaf)[()]
@@ -51,7 +53,16 @@ def run(tape: Tape, args: Sequence[Any]) -> Any:
     while guard is not None:
         _hold(tape, guard, values)
         guard = next(guards, None)
-    return tape.out_tree.unflatten([a.value if isinstance(a, Literal) else values[a.number] for a in tape.outputs])
+    outputs = [a.value if isinstance(a, Literal) else values[a.number] for a in tape.outputs]
+    kept = {v.number for v in tape.inputs}
+    for n, a in enumerate(tape.outputs):  # results are the caller's own
+        if type(outputs[n]) is np.ndarray and (
+            isinstance(a, Literal) or a.number in kept or outputs[n].base is not None
+        ):
+            outputs[n] = outputs[n].copy()
+        elif isinstance(a, Variable):
+            kept.add(a.number)
+    return tape.out_tree.unflatten(outputs)
 
 
 def _last_uses(tape: Tape) -> dict[int, list[int]]:
@@ -78,5 +89,7 @@ def _hold(tape: Tape, guard: Guard, values: dict[int, Any]) -> None:
     if not np.array_equal(found, guard.value, equal_nan=found.dtype.kind in "fc"):
         raise errors.TapeError(
             f"tape {tape.name} was recorded for another path of Python's control flow: {guard.variable} is "
-            f"{found} and was {guard.value}" + (f" at {guard.line}" if guard.line else "") + ". Trace the function again."
+            f"{found} and was {guard.value}"
+            + (f" at {guard.line}" if guard.line else "")
+            + ". Trace the function again."
         )

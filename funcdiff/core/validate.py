@@ -73,5 +73,7 @@ def _elementwise_problem(record: Record) -> str:
     except ValueError:
         return f"shapes {shapes} do not broadcast"
     if record.outputs[0].type.shape != shape:
-        return f"{record.outputs[0]} has shape {record.outputs[0].type.shape}, its inputs broadcast to {shape}"
+        return (
+            f"{record.outputs[0]} has shape {record.outputs[0].type.shape}, its inputs broadcast to {shape}"
+        )
     return ""

@@ -181,3 +181,64 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     target = shape_of(shape)
     np.broadcast_to(np.broadcast_to(0, array.shape), target)  # NumPy's own error
     return linked(array, p.broadcast_to(array, shape=target), p.broadcast_to, shape=target)
+
+
+# --- dimensions and broadcasting --------------------------------------------------------------------
+
+
+def _at_least(arrays: tuple[Any, ...], shape_for: Any) -> Any:
+    out = []
+    for a in arrays:
+        a = as_array(a)
+        shape = shape_for(a.shape)
+        out.append(a if shape == a.shape else _reshaped(a, shape))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+@implements(np.atleast_1d)
+def atleast_1d(*arys: Any) -> Any:
+    """Give arrays at least one dimension."""
+    return _at_least(arys, lambda shape: shape or (1,))
+
+
+@implements(np.atleast_2d)
+def atleast_2d(*arys: Any) -> Any:
+    """Give arrays at least two dimensions, in front."""
+    return _at_least(arys, lambda shape: (1,) * (2 - len(shape)) + shape)
+
+
+@implements(np.atleast_3d)
+def atleast_3d(*arys: Any) -> Any:
+    """Give arrays at least three dimensions, as NumPy places them."""
+
+    def shape_for(shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) == 2:
+            return (*shape, 1)
+        return {0: (1, 1, 1), 1: (1, *shape, 1)}.get(len(shape), shape)
+
+    return _at_least(arys, shape_for)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
+    """Broadcast arrays against each other."""
+    arrays = [as_array(a) for a in args]
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    return tuple(a if a.shape == shape else broadcast_to(a, shape) for a in arrays)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """Return coordinate arrays from coordinate vectors."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    rank = len(xi)
+    out = []
+    for n, x in enumerate(xi):
+        place = 1 - n if indexing == "xy" and rank > 1 and n < 2 else n
+        x = as_array(x)
+        out.append(_reshaped(x, tuple(prod(x.shape) if m == place else 1 for m in range(rank))))
+    if not sparse:
+        shape = np.broadcast_shapes(*(x.shape for x in out))
+        out = [broadcast_to(x, shape) for x in out]
+    return tuple(p.copy(x) for x in out) if copy else tuple(out)

@@ -14,7 +14,7 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, locally_constant, multilinear
-from funcdiff.core.fastpath import PLAIN_SCALARS
+from funcdiff.core.rules import PLAIN_SCALARS
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import Over
 from funcdiff.core.recording import TracedArray
@@ -61,7 +61,7 @@ def _ratio(x: Any, y: Any) -> Any:
 
 ratio = elementwise(
     _ratio,
-    [lambda _out, _x, y: ratio(1.0, y), lambda out, _x, y: -ratio(out, y)],
+    [lambda _out, _x, y: weakly(lambda d: ratio(1.0, d), y), lambda out, _x, y: -ratio(out, y)],
     name="ratio",
     samples=on(REALS, POSITIVE),
     holomorphic=True,
@@ -230,7 +230,6 @@ def _tie_share(out: Any, x: Any, y: Any) -> Any:
 tie_share = locally_constant(
     _tie_share,
     name="tie_share",
-    samples=lambda rng: [((np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.5, 3.0]), np.array([0.0, 2.0, 3.0])), {})],
     doc="How much of the derivative of an extremum `out` of x and y goes to x: ties and two NaNs share it.",
 )
 

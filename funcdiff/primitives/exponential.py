@@ -28,7 +28,9 @@ log1p = elementwise(np.log1p, [Over(lambda _out, x: 1 + x)], samples=on(AROUND_Z
 
 
 def _difference(x: Any, y: Any) -> Any:
-    return np.where(np.equal(x, y), np.zeros_like(x), np.subtract(x, y))[()]
+    out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
+    np.subtract(x, y, out=out, where=np.not_equal(x, y))
+    return out[()]
 
 
 difference = elementwise(

@@ -187,6 +187,11 @@ gather = general(
     transposes=(_gather_transpose,),
     batch=_batch_gather,
     name="gather",
+    samples=lambda rng: [
+        ((rng.standard_normal((4, 3)), rng.integers(0, 4, 5)), {"template": (HOLE,)}),
+        ((rng.standard_normal((2, 4, 3)), rng.integers(0, 4, 5)), {"template": (slice(None), HOLE)}),
+        ((rng.standard_normal((4, 3)), rng.integers(0, 4), rng.integers(0, 3, 2)), {"template": (HOLE, HOLE)}),
+    ],
     doc="Read ``x[index]`` where integer parts of the index are arguments, so that vmap may map over them.",
 )
 
@@ -217,6 +222,10 @@ scatter_add = general(
     transposes=(lambda g, _out, x, *arrays, shape, template: gather(g, *arrays, template=template),),
     batch=_batch_scatter_add,
     name="scatter_add",
+    samples=lambda rng: [
+        ((rng.standard_normal((5, 3)), rng.integers(0, 4, 5)), {"shape": (4, 3), "template": (HOLE,)}),
+        ((rng.standard_normal((2, 5)), rng.integers(0, 4, 5)), {"shape": (2, 4), "template": (slice(None), HOLE)}),
+    ],
     doc="Transpose of `gather`.",
 )
 

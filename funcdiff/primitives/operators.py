@@ -10,7 +10,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.matching import convert
 from funcdiff.core.mutation import assign, is_basic, is_written, link_view, rebind
-from funcdiff.core.objects import stack_objects
+from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.recording import TracedArray, concrete, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
@@ -117,9 +117,7 @@ def _setitem(self: TracedArray, index: Any, value: Any) -> None:
     if is_scalar_value(self):
         raise TypeError(errors.at_user_line(f"{self.dtype.name} scalars do not support item assignment"))
     if isinstance(value, (list, tuple)):
-        from funcdiff.numpy.creation import array
-
-        value = array(value)
+        value = from_sequence(value)
     value = stack_objects(value)
     index = plain_index(index)
     if type(value) is TracedArray:

@@ -136,3 +136,10 @@ searchsorted = locally_constant(
     batch=_batch_searchsorted,
     doc="Where values would go into a sorted 1-D array (or each of a stack of them).",
 )
+
+
+def _isclose(a: Any, b: Any, *, rtol: Any, atol: Any, equal_nan: bool) -> Any:
+    return np.isclose(a, b, rtol, atol, equal_nan)
+
+
+isclose = locally_constant(_isclose, name="isclose", doc="Whether elements agree to tolerances.")

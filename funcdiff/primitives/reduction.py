@@ -83,15 +83,15 @@ def _share(x: Any, out: Any, axis: tuple[int, ...], keepdims: bool) -> tuple[Any
 
 def _extremum_jvp(t: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     mask, count = _share(x, out, axis, keepdims)
-    return sum_(where(mask, t, 0), axis=axis, keepdims=keepdims) / _real(count, x)
+    return sum_(where(mask, t, 0), axis=axis, keepdims=keepdims) / like_real(count, x)
 
 
 def _extremum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     mask, count = _share(x, out, axis, keepdims)
-    return where(mask, keep(g / _real(count, x), x.shape, axis, keepdims), 0)
+    return where(mask, keep(g / like_real(count, x), x.shape, axis, keepdims), 0)
 
 
-def _real(count: Any, x: Any) -> Any:
+def like_real(count: Any, x: Any) -> Any:
     """Give a count the floating dtype that goes with `x`, so that float32 stays float32."""
     return astype(count, dtype=x.dtype.type(0).real.dtype)
 

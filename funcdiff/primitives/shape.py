@@ -118,6 +118,7 @@ astype = linear(
     lambda g, x, *, dtype: g,  # `match` converts back
     batch=_batch_same("astype"),
     name="astype",
+    samples=_rng_samples((2, 3), dtype=np.dtype(np.complex128)),
     doc="Convert to another floating-point or complex dtype.",
 )
 

@@ -74,7 +74,9 @@ def refuse_leaf(name: str, f: Any, x: Any, value: Any, where: str) -> NoReturn:
     if dtype is not None and dtype.kind in "biu":
         remedy = "Cast it to a floating-point dtype first, for example x.astype(float), or 2.0 for 2"
     else:
-        remedy = "Only arrays and numbers of floating-point or complex dtype can be; leave others out of argnums"
+        remedy = (
+            "Only arrays and numbers of floating-point or complex dtype can be; leave others out of argnums"
+        )
     raise errors.DtypeError(
         errors.at_user_line(
             f"{name} of {errors.function_name(f)} cannot differentiate with respect to {where}, "
@@ -89,7 +91,12 @@ class Selection:
     __slots__ = ("argnums", "args", "bare", "f", "kwargs", "leaves", "name", "positions", "trees")
 
     def __init__(
-        self, name: str, f: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums, kwargs: dict[str, Any]
+        self,
+        name: str,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        argnums: Argnums,
+        kwargs: dict[str, Any],
     ) -> None:
         self.name = name
         self.f = f
@@ -220,7 +227,9 @@ def scalar_output(name: str, f: Any, out: Any, tree: AnyTree, holomorphic: bool 
     if holomorphic:
         if kind.dtype.kind != "c":
             raise errors.DtypeError(
-                errors.at_user_line(f"{who} with holomorphic=True needs a complex output; it has dtype {kind.dtype}")
+                errors.at_user_line(
+                    f"{who} with holomorphic=True needs a complex output; it has dtype {kind.dtype}"
+                )
             )
     elif kind.dtype.kind == "c":
         raise errors.DtypeError(
@@ -251,7 +260,6 @@ def own(x: Any, shared: Sequence[Any] = ()) -> Any:
     elif type(x) is TracedArray and any(x is s for s in shared):
         return REGISTRY["positive"].function(x)
     return x
-
 
 
 def own_all(results: list[Any], shared: Sequence[Any] = ()) -> list[Any]:
@@ -290,7 +298,9 @@ def vectors(
         label = f"the {who}{' at ' + path_name(path) if path else ''}"
         dtype = getattr(value, "dtype", None)
         if dtype is None or dtype.kind not in "fcbiu":
-            raise errors.VectorError(errors.at_user_line(f"{label} is {type(leaf).__name__}, not an array of numbers"))
+            raise errors.VectorError(
+                errors.at_user_line(f"{label} is {type(leaf).__name__}, not an array of numbers")
+            )
         if tuple(value.shape) != kind.shape:
             raise errors.VectorError(
                 errors.at_user_line(f"{label} has shape {tuple(value.shape)}; it must be {kind.shape}")

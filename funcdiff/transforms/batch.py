@@ -9,11 +9,12 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.alignment import align
-from funcdiff.core.mutation import Path, update
-from funcdiff.core.primitive import Elementwise, LocallyConstant, Primitive
+from funcdiff.core.mutation import Path, update, write
+from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box
 from funcdiff.primitives.indexing import HOLE, mapped_index, over_batch
 from funcdiff.primitives.shape import broadcast_to, copy, reshape, transpose
+from funcdiff.primitives.update import update_at
 
 
 class BatchRecorder(Recorder):
@@ -111,7 +112,12 @@ class BatchRecorder(Recorder):
                     value, shape=(self.length, *sliced[0], *sliced[1], *target[rank + lead :])
                 )
                 split = 1 + lead
-                axes = (0, *range(split, split + rank), *range(1, split), *range(split + rank, len(target) + 1))
+                axes = (
+                    0,
+                    *range(split, split + rank),
+                    *range(1, split),
+                    *range(split + rank, len(target) + 1),
+                )
             value = transpose(value, axes=axes)
         update(x, value, (*steps, (function, {"index": index})))
 
@@ -119,3 +125,15 @@ class BatchRecorder(Recorder):
 def _shape_of(x: Any) -> tuple[int, ...]:
     shape: tuple[int, ...] = x.shape
     return shape
+
+
+def _batch_update(values: Sequence[Any], flags: Sequence[bool], size: int, *, path: Path) -> Any:
+    """Write into a batch, by the recorder, which knows how."""
+    recorder = BatchRecorder(size)
+    x = box(values[0], recorder, bool(flags[0]))
+    write(x, box(values[1], recorder, True) if flags[1] else values[1], path)
+    recorder.close()
+    return x.value if x.place else broadcast_to(x.value, shape=(size, *x.value.shape))
+
+
+REGISTRY[update_at.__name__].batch = _batch_update

@@ -113,7 +113,9 @@ def primitive(
     if label in REGISTRY:
         if not getattr(REGISTRY[label], "user_made", False):
             raise errors.CustomRuleError(
-                errors.at_user_line(f"{label} is the name of a primitive of funcdiff's own: pass another name=")
+                errors.at_user_line(
+                    f"{label} is the name of a primitive of funcdiff's own: pass another name="
+                )
             )
         del REGISTRY[label]
     options: dict[str, Any] = {"name": label, "samples": samples, "doc": impl.__doc__ or ""}
@@ -125,7 +127,9 @@ def primitive(
     elif kind == "multilinear":
         function = declare.multilinear(impl, transposes, batch=fallback, **options)
     elif kind == "locally_constant":
-        function = declare.locally_constant(impl, batch=fallback, multiple_outputs=multiple_outputs, **options)
+        function = declare.locally_constant(
+            impl, batch=fallback, multiple_outputs=multiple_outputs, **options
+        )
     else:
         function = declare.general(
             impl,
@@ -145,7 +149,10 @@ def _loop(label: str, multiple_outputs: bool) -> Callable[..., Any]:
 
     def batch(values: Sequence[Any], flags: Sequence[bool], size: int, **params: Any) -> Any:
         function = REGISTRY[label].function
-        outs = [function(*[v[n] if f else v for v, f in zip(values, flags, strict=True)], **params) for n in range(size)]
+        outs = [
+            function(*[v[n] if f else v for v, f in zip(values, flags, strict=True)], **params)
+            for n in range(size)
+        ]
         if multiple_outputs:
             return tuple(_stack(parts) for parts in zip(*outs, strict=True))
         return _stack(outs)

@@ -50,7 +50,9 @@ class ForwardRecorder(Recorder):
     def _wrap(self, out: Any, t: Any) -> Any:
         if isinstance(out, tuple):
             return tuple(
-                box(o, self, None if s is None else match_tangent(s, type_of(o))) if type_of(o).dtype.kind in "fc" else o
+                box(o, self, None if s is None else match_tangent(s, type_of(o)))
+                if type_of(o).dtype.kind in "fc"
+                else o
                 for o, s in zip(out, t, strict=True)
             )
         return box(out, self, None if t is None else match_tangent(t, type_of(out)))

@@ -39,7 +39,13 @@ def wrap(f: Callable[..., Any], name: str) -> Callable[[Callable[..., Any]], Cal
 
 
 def value_and_gradient(
-    name: str, f: Callable[..., Any], args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool
+    name: str,
+    f: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    holomorphic: bool,
 ) -> tuple[Any, Any, Any]:
     """Return (value, aux, gradient) of a scalar function."""
     selection = Selection(name, f, args, argnums, kwargs)
@@ -50,7 +56,7 @@ def value_and_gradient(
     value = recording.outputs[0] if outputs.count else None
     scalar_output(name, f, value, outputs.tree, holomorphic)
     gradient = pull_scalar(recording)
-    aux = outputs.aux_tree.unflatten(recording.outputs[1:]) if has_aux else None
+    aux = outputs.aux_tree.unflatten(own_all(recording.outputs[1:], selection.leaves)) if has_aux else None
     return own(value, selection.leaves), aux, selection.rebuild(own_all(gradient, selection.leaves))
 
 
@@ -150,7 +156,9 @@ def value_and_grad(
 
     @wrap(f, "value_and_grad")
     def both(*args: Any, **kwargs: Any) -> Any:
-        value, aux, found = value_and_gradient("value_and_grad", f, args, kwargs, argnums, has_aux, holomorphic)
+        value, aux, found = value_and_gradient(
+            "value_and_grad", f, args, kwargs, argnums, has_aux, holomorphic
+        )
         return ((value, aux), found) if has_aux else (value, found)
 
     return both

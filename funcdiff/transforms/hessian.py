@@ -48,7 +48,9 @@ class _Gradient:
         )
         self._check(kept)
         rows = [reshape(b, shape=x.shape) for b, x in zip(blocks[0], leaves, strict=True)]
-        return [convert(r, x.dtype) if r.dtype != x.dtype else r for r, x in zip(rows, leaves, strict=True)] + kept
+        return [
+            convert(r, x.dtype) if r.dtype != x.dtype else r for r, x in zip(rows, leaves, strict=True)
+        ] + kept
 
     def _check(self, outs: Sequence[Any]) -> None:
         value = outs[0] if self.outputs.count else None
@@ -128,7 +130,7 @@ def hessian(
         rows = [selection.rebuild(flat[n * width : (n + 1) * width]) for n in range(width)]
         result = selection.rebuild(rows)
         if has_aux:
-            return result, outputs.aux_tree.unflatten(kept[width + 1 :])
+            return result, outputs.aux_tree.unflatten(own_all(kept[width + 1 :], selection.leaves))
         return result
 
     if not is_argnums(argnums):
@@ -155,8 +157,12 @@ def _product(name: str, f: Callable[..., Any], inputs: Any, v: Any, forward: boo
         outs = recording.outputs
         found = recording.pull([*tangents, None])
     width = len(selection.leaves)
-    products = [t if t is not None else zeros(x) for t, x in zip(found[:width], selection.leaves, strict=True)]
-    return own(outs[width], selection.leaves), selection.rebuild(own_all(products, [*selection.leaves, *tangents]))
+    products = [
+        t if t is not None else zeros(x) for t, x in zip(found[:width], selection.leaves, strict=True)
+    ]
+    return own(outs[width], selection.leaves), selection.rebuild(
+        own_all(products, [*selection.leaves, *tangents])
+    )
 
 
 def zeros(x: Any) -> Any:

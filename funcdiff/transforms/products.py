@@ -9,9 +9,9 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.fastpath import RULES
 from funcdiff.core.primitive import Elementwise, General, Multilinear, Over
 from funcdiff.core.recording import innermost
+from funcdiff.core.rules import RULES
 from funcdiff.core.trees import LEAF, AnyTree, Tree, flatten
 from funcdiff.transforms.arguments import (
     Outputs,
@@ -179,7 +179,9 @@ def _primals(name: str, f: Callable[..., Any], primals: tuple[Any, ...]) -> Sele
     check_callable(name, f)
     if not primals:
         raise errors.ArgnumsError(
-            errors.at_user_line(f"{name} of {errors.function_name(f)} needs at least one primal after the function")
+            errors.at_user_line(
+                f"{name} of {errors.function_name(f)} needs at least one primal after the function"
+            )
         )
     return Selection(name, f, primals, tuple(range(len(primals))), {})
 
@@ -235,7 +237,7 @@ def pullback(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any
 
     outs = outputs.tree.unflatten(own_all(recording.outputs[:count], selection.leaves))
     if has_aux:
-        return outs, pull, outputs.aux_tree.unflatten(recording.outputs[count:])
+        return outs, pull, outputs.aux_tree.unflatten(own_all(recording.outputs[count:], selection.leaves))
     return outs, pull
 
 
@@ -276,7 +278,9 @@ def linearize(f: Callable[..., Any], *primals: Any) -> Any:
     kinds = [type_of(x) for x in selection.leaves]
 
     def push(*tangents: Any) -> Any:
-        leaves = vectors("linearize", "tangents", f, tangents, input_tree(selection), kinds, ", that of the primals")
+        leaves = vectors(
+            "linearize", "tangents", f, tangents, input_tree(selection), kinds, ", that of the primals"
+        )
         found = recording.push(leaves)
         out = [tangent_or_zeros(o, t) for o, t in zip(recording.outputs, found, strict=True)]
         return outputs.tree.unflatten(own_all(out, leaves))
@@ -321,7 +325,9 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], tu
     kinds = [type_of(o) for o in recording.outputs]
 
     def transposed(cotangent: Any) -> tuple[Any, ...]:
-        seeds = vectors("linear_transpose", "cotangent", f, cotangent, outputs.tree, kinds, ", that of the outputs")
+        seeds = vectors(
+            "linear_transpose", "cotangent", f, cotangent, outputs.tree, kinds, ", that of the outputs"
+        )
         rebuilt: tuple[Any, ...] = selection.rebuild(own_all(recording.pull(seeds), seeds))
         return rebuilt
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.fastpath import RULES, Rules, product
 from funcdiff.core.matching import match, match_tangent
 from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, update
 from funcdiff.core.primitive import Elementwise, General, Linear, LocallyConstant, Multilinear, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost
+from funcdiff.core.rules import RULES, Rules, product
 from funcdiff.core.winners import read_written
 
 FIELDS = 8
@@ -52,7 +52,13 @@ class ReverseRecorder(Recorder):
         return self._record(primitive, places, _kept(primitive, values, kinds, places), params, out, kinds)
 
     def _record(
-        self, primitive: Primitive, places: Any, args: Any, params: Any, out: Any, kinds: tuple[ArrayType, ...]
+        self,
+        primitive: Primitive,
+        places: Any,
+        args: Any,
+        params: Any,
+        out: Any,
+        kinds: tuple[ArrayType, ...],
     ) -> Any:
         k = self.next()
         extend = self.records.extend
@@ -117,7 +123,14 @@ def _kept(primitive: Primitive, values: Sequence[Any], kinds: Any, places: Seque
 
 def _pull_any(strong: bool) -> Callable[..., None]:
     def pull(
-        cot: Any, g: Any, places: tuple[int, ...], primitive: Any, args: Any, params: Any, out: Any, kinds: Any
+        cot: Any,
+        g: Any,
+        places: tuple[int, ...],
+        primitive: Any,
+        args: Any,
+        params: Any,
+        out: Any,
+        kinds: Any,
     ) -> None:
         if type(g) is list:
             g = tuple(
@@ -142,9 +155,7 @@ def cotangents(
     """Return the cotangents of the needed arguments of any primitive."""
     match primitive:
         case Elementwise():
-            return [
-                product(partial_of(primitive, n), n, strong)(g, out, *args) for n in needed
-            ]
+            return [product(partial_of(primitive, n), n, strong)(g, out, *args) for n in needed]
         case Linear(variadic=True):
             return [primitive.transposes[0](n, g, *args, **params) for n in needed]
         case Linear():
@@ -200,7 +211,14 @@ def transpose_at(f: Callable[[Any], Any], kind: ArrayType, g: Any) -> Any:
 
 def _push_any(strong: bool) -> Callable[..., None]:
     def push(
-        tan: Any, k: int, places: tuple[int, ...], primitive: Any, args: Any, params: Any, out: Any, kinds: Any
+        tan: Any,
+        k: int,
+        places: tuple[int, ...],
+        primitive: Any,
+        args: Any,
+        params: Any,
+        out: Any,
+        kinds: Any,
     ) -> None:
         tangents = [None if p < 0 else tan[p] for p in places]
         if any(t is not None for t in tangents):
@@ -318,7 +336,15 @@ class Recording:
 
     __slots__ = ("inputs", "length", "outputs", "places", "program", "records")
 
-    def __init__(self, records: list[Any], length: int, inputs: Sequence[Any], outputs: list[Any], places: list[int], program: bool) -> None:
+    def __init__(
+        self,
+        records: list[Any],
+        length: int,
+        inputs: Sequence[Any],
+        outputs: list[Any],
+        places: list[int],
+        program: bool,
+    ) -> None:
         self.records = records
         self.length = length
         self.inputs = inputs

@@ -16,7 +16,7 @@ from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten, path_name
-from funcdiff.primitives import update as update  # registers the functional form of a write
+from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
 
@@ -72,7 +72,7 @@ class TraceRecorder(Recorder):
         if isinstance(old, Variable) or isinstance(new, Variable):
             if isinstance(old, Literal):  # the buffer is written from now on: keep what it held
                 old = Literal(np.array(old.value) if type(old.value) is np.ndarray else old.value)
-            made = self._record(REGISTRY["update_at"], [old, new], {"path": path}, x.value)
+            made = self._record(REGISTRY[update_at.__name__], [old, new], {"path": path}, x.value)
             x.place = made.place
 
 
@@ -168,7 +168,10 @@ def _names(f: Any, args: tuple[Any, ...], tree: AnyTree) -> tuple[str, ...]:
         first = path[0] if path else 0
         if not isinstance(first, int) or first >= len(parameters):
             return tuple(names)
-        if parameters[first].kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+        if parameters[first].kind not in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        ):
             return tuple(names)
         names.append(parameters[first].name + path_name(path[1:]))
         del n

@@ -12,10 +12,11 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.primitives.shape import broadcast_to, concatenate, transpose
-from funcdiff.transforms.arguments import check_callable, leaf_value, own
+from funcdiff.transforms.arguments import check_callable, leaf_value, own_all
+from funcdiff.transforms.basis import chunks
 from funcdiff.transforms.batch import BatchRecorder
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.jacobian import check_chunk_size, chunks
+from funcdiff.transforms.jacobian import check_chunk_size
 
 
 def vmap(
@@ -85,13 +86,16 @@ def vmap(
         results = []
         for n, axis in enumerate(out_places):
             results.append(_assemble(f, [(outs[n], size) for outs, size in pieces], axis))
-        return structure.unflatten(results)
+        return structure.unflatten(own_all(results, values))
 
     return mapped
 
 
 def run_batch(
-    call: Callable[[Sequence[Any]], tuple[list[Any], Any]], values: Sequence[Any], flags: Sequence[bool], length: int
+    call: Callable[[Sequence[Any]], tuple[list[Any], Any]],
+    values: Sequence[Any],
+    flags: Sequence[bool],
+    length: int,
 ) -> tuple[list[tuple[Any, bool]], Any]:
     """Run a function on leaves, those flagged batched on axis 0; return (output, is batched) pairs."""
     recorder = BatchRecorder(length)
@@ -174,11 +178,15 @@ class _Leaves:
         self.items = items
 
 
-def _input_axes(f: Any, in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]) -> list[Any]:
+def _input_axes(
+    f: Any, in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]
+) -> list[Any]:
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if not _is_axis(in_axes) and not isinstance(in_axes, tuple):
-        raise _fail(f, f"in_axes must be an int, None or a tuple with one entry per argument, not {in_axes!r}")
+        raise _fail(
+            f, f"in_axes must be an int, None or a tuple with one entry per argument, not {in_axes!r}"
+        )
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise _fail(f, f"in_axes has {len(in_axes)} entries for {len(args)} positional arguments")
     axes = _prefix(f, "in_axes", in_axes, args)
@@ -221,7 +229,7 @@ def _assemble(f: Any, parts: list[tuple[tuple[Any, bool], int]], axis: int | Non
         (value, mapped), _ = parts[0]
         if mapped:
             raise _fail(f, "out_axes is None for an output that differs from example to example")
-        return own(value)
+        return value
     full = []
     for (value, mapped), size in parts:
         if not mapped:
@@ -231,5 +239,7 @@ def _assemble(f: Any, parts: list[tuple[tuple[Any, bool], int]], axis: int | Non
     out = full[0] if len(full) == 1 else concatenate(*full, axis=0)
     rank = len(out.shape)
     if not -rank <= axis < rank:
-        raise _fail(f, f"out_axes={axis} is out of range for an output with {rank} axes, the mapped one included")
-    return own(from_front(out, axis))
+        raise _fail(
+            f, f"out_axes={axis} is out of range for an output with {rank} axes, the mapped one included"
+        )
+    return from_front(out, axis)

@@ -1,7 +1,7 @@
 """Random programs as lines of Python source.
 
-A program is source text, so that plain NumPy and funcdiff run literally the same code, and a
-failing program is printed as something to paste and run.  A `Builder` keeps the program alive on
+A program is source text, so that plain NumPy and funcdiff run literally the same code.  One that
+fails is made shorter by dropping lines, and printed as something to paste and run.  A `Builder` keeps the program alive on
 plain NumPy at several nearby points while it grows: a candidate line stays only if it runs, stays
 bounded, and takes the same branches at all the points, which keeps finite differences honest.
 """
@@ -9,6 +9,7 @@ bounded, and takes the same branches at all the points, which keeps finite diffe
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -25,27 +26,77 @@ def weigh(array: Any, salt: float = 0.0) -> Any:
     return (weights * array).sum()
 
 
+NAMESPACE = {"np": np, "special": scipy.special, "weigh": weigh}
+
+
 def literal(values: Any) -> str:
     """An array constant written as source, with few digits."""
     return f"np.array({np.asarray(values).tolist()!r})"
 
 
 class Program:
-    """`program(x)` runs the source; `print(program)` shows it."""
+    """`program(x)` runs the lines and returns every array they bound; `print(program)` shows it."""
 
-    def __init__(self, lines: Sequence[str], namespace: dict[str, Any], result: str) -> None:
-        self.lines = [*lines, f"return {result}"]
-        source = "def program(x):\n" + "".join(f"    {line}\n" for line in self.lines)
-        scope = dict(namespace)
-        exec(compile(source, "<random program>", "exec"), scope)
+    def __init__(
+        self, lines: Sequence[str], x: np.ndarray, namespace: dict[str, Any], result: str = ""
+    ) -> None:
+        self.lines = list(lines)
+        self.x = x
+        self.namespace = namespace
+        self.result = result
+        self.source = "def program(x):\n" + "".join(
+            f"    {line}\n" for line in [*lines, f"return {self.returned()}"]
+        )
+        scope = {**NAMESPACE, **namespace}
+        exec(compile(self.source, "<random program>", "exec"), scope)
         self.function: Callable[[Any], Any] = scope["program"]
-        self.source = source
+
+    def returned(self) -> str:
+        names = dict.fromkeys(
+            ["x", *re.findall(r"^(r\d+)(?:, r\d+)? = ", "\n".join(self.lines), re.MULTILINE)]
+        )
+        return self.result or f"[{', '.join(names)}]"
 
     def __call__(self, x: Any) -> Any:
         return self.function(x)
 
     def __repr__(self) -> str:
-        return "\n" + self.source
+        return f"x = {self.x!r}\n{self.source}"
+
+    def within(self, **namespace: Any) -> Program:
+        """The same lines with other functions behind some names."""
+        return Program(self.lines, self.x, namespace, self.result)
+
+    def without(self, place: int) -> Program:
+        return Program(self.lines[:place] + self.lines[place + 1 :], self.x, self.namespace, self.result)
+
+
+def check_and_shrink(check: Callable[[Program], None], program: Program) -> None:
+    """Run `check`; where it fails, drop lines as long as it fails alike, and show what is left."""
+    error = failure(check, program)
+    if error is None:
+        return
+    place = len(program.lines) - 1
+    while place >= 0:
+        smaller = program.without(place)
+        found = failure(check, smaller)
+        if type(found) is type(error):
+            program, error = smaller, found
+        place = min(place, len(program.lines)) - 1
+    raise AssertionError(f"{type(error).__name__} in\n\n{program!r}\n{error}") from error
+
+
+def failure(check: Callable[[Program], None], program: Program) -> Exception | None:
+    try:
+        with np.errstate(all="ignore"):
+            program(program.x.copy())
+    except Exception:  # lines were dropped that others need
+        return None
+    try:
+        check(program)
+    except Exception as error:
+        return error
+    return None
 
 
 class Builder:
@@ -56,14 +107,14 @@ class Builder:
     ) -> None:
         self.rnd = rnd
         self.points = points
-        self.namespace = {"np": np, "special": scipy.special, "weigh": weigh, **(namespace or {})}
+        self.namespace = namespace or {}
         self.lines: list[str] = []
         self.names = ["x"]
         self.fresh = itertools.count()
         self.rerun()
 
     def rerun(self) -> None:
-        self.scopes = [{**self.namespace, "x": point.copy()} for point in self.points]
+        self.scopes = [{**NAMESPACE, **self.namespace, "x": point.copy()} for point in self.points]
         for line in self.lines:
             self.execute(line)
 
@@ -117,8 +168,8 @@ class Builder:
             return all(np.array_equal(first, other) for other in others)
         return True
 
-    def finish(self, result: str) -> Program:
-        return Program(self.lines, self.namespace, result)
+    def finish(self, result: str = "") -> Program:
+        return Program(self.lines, self.points[0], self.namespace, result)
 
 
 def nearby(rnd: Random, x: np.ndarray, radius: float, number: int) -> list[np.ndarray]:

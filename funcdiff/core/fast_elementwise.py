@@ -1,0 +1,331 @@
+"""The functions that apply elementwise primitives of one and two arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import type_of
+from funcdiff.core.matching import match, match_tangent
+from funcdiff.core.primitive import Elementwise, Function, Partial, reads
+from funcdiff.core.recording import TracedArray, apply
+from funcdiff.core.rules import PLAIN_SCALARS, RULES, WEAK_SCALARS, Rules, product
+
+_new = TracedArray.__new__
+_ndarray = np.ndarray
+
+
+# --- elementwise, one argument ------------------------------------------------------------------
+
+
+def make_unary(primitive: Elementwise) -> Function:
+    """Return the function of an elementwise primitive of one argument."""
+    impl = primitive.impl
+    partial = primitive.partials[0]
+    keep_out, keep_x = reads(partial) or (False, False)
+    pull = _unary_pull(partial)
+    push = _unary_push(product(partial, 0, False))
+    times = product(partial, 0, False)
+    RULES[pull] = Rules(
+        primitive,
+        pull,
+        _unary_pull_by(product(partial, 0, True)),
+        push,
+        _unary_push(product(partial, 0, True)),
+    )
+
+    def function(a: Any) -> Any:
+        if type(a) is TracedArray:
+            recorder = a.recorder
+            push_record = recorder.push
+            if push_record is not None:
+                x = a.value
+                v = function(x) if type(x) is TracedArray else impl(x)
+                out = _new(TracedArray)
+                out.value = v
+                out.recorder = recorder
+                out.place = k = recorder.next()
+                push_record(
+                    (pull, k, a.place, -1, x if keep_x else None, None, v if keep_out else None, None)
+                )
+                return out
+            if recorder.forward:
+                x = a.value
+                t = a.place
+                v = function(x) if type(x) is TracedArray else impl(x)
+                out = _new(TracedArray)
+                out.value = v
+                out.recorder = recorder
+                out.place = None if t is None else times(t, v, x)
+                return out
+        elif type(a) is _ndarray:
+            return impl(a)
+        return apply(primitive, (a,), {})
+
+    return function
+
+
+def _unary_pull(partial: Partial) -> Function:
+    if callable(partial):
+
+        def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g * partial(v, x)
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+
+        return pull
+    return _unary_pull_by(product(partial, 0, False))
+
+
+def _unary_pull_by(times: Function) -> Function:
+    def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
+        if i >= 0:
+            h = times(g, v, x)
+            c = cot[i]
+            cot[i] = h if c is None else c + h
+
+    return pull
+
+
+def _unary_push(times: Function) -> Function:
+    def push(tan: Any, k: int, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
+        if i >= 0 and tan[i] is not None:
+            tan[k] = times(tan[i], v, x)
+
+    return push
+
+
+# --- elementwise, two arguments -----------------------------------------------------------------
+
+
+def make_binary(primitive: Elementwise) -> Function:
+    """Return the function of an elementwise primitive of two arguments."""
+    impl = primitive.impl
+    p0, p1 = primitive.partials
+    (v0, x0, y0), (v1, x1, y1) = (reads(p) or (False,) * 3 for p in (p0, p1))
+    keep_v, keep_x, keep_y = v0 or v1, x0 or x1, y0 or y1
+    times0, times1 = product(p0, 0, False), product(p1, 1, False)
+    strong0, strong1 = product(p0, 0, True), product(p1, 1, True)
+    pull = _binary_pull(p0, p1)
+    RULES[pull] = Rules(
+        primitive,
+        pull,
+        _binary_pull_by(strong0, strong1),
+        _binary_push(times0, times1),
+        _binary_push(strong0, strong1),
+    )
+    operate = primitive.operator or _operate(impl)
+
+    def function(a: Any, b: Any) -> Any:
+        if type(a) is TracedArray:
+            recorder = a.recorder
+            push_record = recorder.push
+            if push_record is not None:
+                if type(b) is TracedArray:
+                    if b.recorder is recorder:
+                        x = a.value
+                        y = b.value
+                        v = operate(x, y)
+                        out = _new(TracedArray)
+                        out.value = v
+                        out.recorder = recorder
+                        out.place = k = recorder.next()
+                        push_record(
+                            (
+                                pull,
+                                k,
+                                a.place,
+                                b.place,
+                                x if keep_x else None,
+                                y if keep_y else None,
+                                v if keep_v else None,
+                                None
+                                if x.shape == y.shape and x.dtype is y.dtype
+                                else (type_of(x), type_of(y), type_of(v)),
+                            )
+                        )
+                        return out
+                elif (kind := type(b)) in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O"):
+                    x = a.value
+                    v = operate(x, b)
+                    out = _new(TracedArray)
+                    out.value = v
+                    out.recorder = recorder
+                    out.place = k = recorder.next()
+                    push_record(
+                        (
+                            pull,
+                            k,
+                            a.place,
+                            -1,
+                            x if x0 else None,
+                            b if y0 else None,
+                            v if v0 else None,
+                            None
+                            if kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
+                            else (type_of(x), None, type_of(v)),
+                        )
+                    )
+                    return out
+            elif recorder.forward:
+                if type(b) is TracedArray:
+                    if b.recorder is recorder:
+                        x = a.value
+                        y = b.value
+                        v = operate(x, y)
+                        out = _new(TracedArray)
+                        out.value = v
+                        out.recorder = recorder
+                        t = a.place
+                        s = b.place
+                        if t is not None:
+                            t = times0(t, v, x, y)
+                            if s is not None:
+                                t = t + times1(s, v, x, y)
+                        elif s is not None:
+                            t = times1(s, v, x, y)
+                        if t is not None and not (x.shape == y.shape and x.dtype is y.dtype):
+                            t = match_tangent(t, type_of(v))
+                        out.place = t
+                        return out
+                elif (kind := type(b)) in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O"):
+                    x = a.value
+                    v = operate(x, b)
+                    out = _new(TracedArray)
+                    out.value = v
+                    out.recorder = recorder
+                    t = a.place
+                    if t is not None:
+                        t = times0(t, v, x, b)
+                        if not (kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)):
+                            t = match_tangent(t, type_of(v))
+                    out.place = t
+                    return out
+        elif type(b) is TracedArray:
+            kind = type(a)
+            if kind in PLAIN_SCALARS or (kind is _ndarray and a.dtype.char != "O"):
+                recorder = b.recorder
+                push_record = recorder.push
+                if push_record is not None:
+                    y = b.value
+                    v = operate(a, y)
+                    out = _new(TracedArray)
+                    out.value = v
+                    out.recorder = recorder
+                    out.place = k = recorder.next()
+                    push_record(
+                        (
+                            pull,
+                            k,
+                            -1,
+                            b.place,
+                            a if x1 else None,
+                            y if y1 else None,
+                            v if v1 else None,
+                            None
+                            if kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)
+                            else (None, type_of(y), type_of(v)),
+                        )
+                    )
+                    return out
+                if recorder.forward:
+                    y = b.value
+                    v = operate(a, y)
+                    out = _new(TracedArray)
+                    out.value = v
+                    out.recorder = recorder
+                    t = b.place
+                    if t is not None:
+                        t = times1(t, v, a, y)
+                        if not (kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)):
+                            t = match_tangent(t, type_of(v))
+                    out.place = t
+                    return out
+        elif type(a) is _ndarray and type(b) is _ndarray:
+            return impl(a, b)
+        return apply(primitive, (a, b), {})
+
+    def operate_any(x: Any, y: Any) -> Any:
+        if type(x) is TracedArray or type(y) is TracedArray:
+            return function(x, y)
+        return impl(x, y)
+
+    if primitive.operator is None:
+        operate = operate_any
+    return function
+
+
+def _operate(impl: Function) -> Function:
+    return impl
+
+
+def _binary_pull(p0: Partial, p1: Partial) -> Function:
+    if callable(p0) and callable(p1):
+
+        def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g * p0(v, x, y)
+                if t is not None:
+                    h = match(h, t[0])
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+            if j >= 0:
+                h = g * p1(v, x, y)
+                if t is not None:
+                    h = match(h, t[1])
+                c = cot[j]
+                cot[j] = h if c is None else c + h
+
+        return pull
+    if p0 == 1 and p1 in (1, -1):
+        negate = p1 == -1
+
+        def pull_sum(cot: Any, g: Any, i: int, j: int, _x: Any, _y: Any, _v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g if t is None else match(g, t[0])
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+            if j >= 0:
+                h = g if t is None else match(g, t[1])
+                c = cot[j]
+                if negate:
+                    cot[j] = -h if c is None else c - h
+                else:
+                    cot[j] = h if c is None else c + h
+
+        return pull_sum
+    return _binary_pull_by(product(p0, 0, False), product(p1, 1, False))
+
+
+def _binary_pull_by(times0: Function, times1: Function) -> Function:
+    def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+        if i >= 0:
+            h = times0(g, v, x, y)
+            if t is not None:
+                h = match(h, t[0])
+            c = cot[i]
+            cot[i] = h if c is None else c + h
+        if j >= 0:
+            h = times1(g, v, x, y)
+            if t is not None:
+                h = match(h, t[1])
+            c = cot[j]
+            cot[j] = h if c is None else c + h
+
+    return pull
+
+
+def _binary_push(times0: Function, times1: Function) -> Function:
+    def push(tan: Any, k: int, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+        out = None
+        if i >= 0 and tan[i] is not None:
+            out = times0(tan[i], v, x, y)
+        if j >= 0 and tan[j] is not None:
+            h = times1(tan[j], v, x, y)
+            out = h if out is None else out + h
+        if out is not None:
+            tan[k] = out if t is None else match_tangent(out, t[2])
+
+    return push

@@ -1,0 +1,120 @@
+"""Sorting, partitioning and unique values."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.recording import concrete
+from funcdiff.numpy._arguments import as_array, axis_of, to_dtype
+from funcdiff.numpy._protocol import implements
+from funcdiff.primitives import ordering, queries
+from funcdiff.primitives.indexing import getitem
+from funcdiff.primitives.shape import reshape
+
+
+def _flat_or_axis(a: Any, axis: Any) -> tuple[Any, int]:
+    a = as_array(a)
+    if axis is None:
+        return reshape(a, shape=(prod(a.shape),)), 0
+    return a, axis_of(axis, len(a.shape))
+
+
+def _kind(kind: str | None, stable: bool | None) -> str | None:
+    if kind is not None and stable is not None:
+        raise ValueError("`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
+    return "stable" if stable else kind
+
+
+def _no_order(name: str, order: Any) -> None:
+    if order is not None:
+        raise ValueError(f"{name}: cannot specify order when the array has no fields.")
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """Sort along an axis; the derivative is the permutation."""
+    _no_order("sort", order)
+    a, axis = _flat_or_axis(a, axis)
+    return ordering.sort(a, axis=axis, kind=_kind(kind, stable))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sort by real part, then imaginary part, as a complex array."""
+    out = sort(a)
+    return out if out.dtype.kind == "c" else to_dtype(out, np.result_type(out.dtype, np.complex64))
+
+
+@implements(np.argsort)
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """Return the order that sorts an array."""
+    _no_order("argsort", order)
+    a, axis = _flat_or_axis(a, axis)
+    return queries.argsort(a, axis=axis, kind=_kind(kind, stable))
+
+
+def _kths(kth: Any, length: int) -> tuple[int, ...]:
+    found = tuple(int(k) for k in np.atleast_1d(np.asarray(concrete(as_array(kth)))))
+    for k in found:
+        if not -length <= k < length:
+            raise ValueError(f"kth(={k}) out of bounds ({length})")
+    return tuple(k % length for k in found)
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """Partition along an axis; the derivative is the permutation."""
+    _no_order("partition", order)
+    a, axis = _flat_or_axis(a, axis)
+    return ordering.partition(a, _kths(kth, a.shape[axis]), axis)
+
+
+@implements(np.argpartition)
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """Return an order that partitions an array."""
+    _no_order("argpartition", order)
+    a, axis = _flat_or_axis(a, axis)
+    return queries.argpartition(a, axis=axis, kth=_kths(kth, a.shape[axis]))
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Return the order that sorts by several keys, the last one first."""
+    plain = [np.asarray(concrete(as_array(k))) for k in keys]
+    return np.lexsort(plain, axis)  # type: ignore[call-overload]
+
+
+@implements(np.unique)
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
+    """Return the unique values; each takes its derivative from its first occurrence."""
+    ar = as_array(ar)
+    plain = np.asarray(concrete(ar))
+    _, first, inverse, counts = np.unique(
+        plain, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=equal_nan
+    )
+    if axis is None:
+        values = getitem(reshape(ar, shape=(prod(ar.shape),)), index=(first,))
+    else:
+        values = getitem(ar, index=(slice(None),) * axis_of(axis, len(ar.shape)) + (first,))
+    wanted = (return_index, return_inverse, return_counts)
+    extra = tuple(part for part, want in zip((first, inverse, counts), wanted, strict=True) if want)
+    return (values, *extra) if extra else values
+
+
+@implements(np.unique_values)
+def unique_values(x: Any, /) -> Any:
+    """Return the unique values."""
+    return unique(x, equal_nan=False)
+
