@@ -13,7 +13,7 @@ import numpy as np
 from funcdiff.core.free import buffer
 from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.objects import stack_objects
-from funcdiff.core.recording import Recorder, TracedArray, concrete
+from funcdiff.core.recording import Recorder, TracedArray, concrete, innermost
 from funcdiff.numpy._arguments import as_array, shape_of, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
 from funcdiff.primitives.selection import where as select
@@ -90,7 +90,7 @@ def asanyarray(
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     """Make an array, refusing NaN and infinity."""
     a = asarray(a, dtype, order)
-    if a.dtype.kind in "fc" and not bool(concrete(np.all(np.isfinite(a)))):
+    if a.dtype.kind in "fc" and not np.all(np.isfinite(innermost(a))):
         raise ValueError("array must not contain infs or NaNs")
     return a
 
@@ -352,7 +352,7 @@ def geomspace(
 ) -> Any:
     """Return numbers in geometric progression between two ends."""
     start, stop = as_array(start) * 1.0, as_array(stop) * 1.0
-    if np.any(concrete(np.equal(start, 0))) or np.any(concrete(np.equal(stop, 0))):
+    if np.any(innermost(np.equal(start, 0))) or np.any(innermost(np.equal(stop, 0))):
         raise ValueError("Geometric sequence cannot include zero")
     sign = np.sign(start)
     num = num.__index__()

@@ -9,8 +9,8 @@ import numpy as np
 
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray
-from funcdiff.numpy._arguments import as_array, axis_of, deliver, plain_write
-from funcdiff.numpy._protocol import has_traced, implements
+from funcdiff.numpy._arguments import as_array, axis_of, deliver, plain_write, to_dtype
+from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.rearranging import resize
 from funcdiff.numpy.reductions import sum as sum_of
 from funcdiff.primitives.indexing import getitem, index_add
@@ -127,6 +127,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     from funcdiff.numpy.joining import stack
 
     x = as_array(x)
+    x = to_dtype(x, np.promote_types(x.dtype, int))
     if len(x.shape) != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     columns = x.shape[0] if N is None else N

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
-from funcdiff import errors
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray
 from funcdiff.numpy._arguments import UNSET, as_array, axis_of, deliver, given, to_dtype, unsupported_keyword
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.shapes import permuted
+from funcdiff.numpy.subscripts import explicit_subscripts, split_operands
 from funcdiff.primitives import product as p
 from funcdiff.primitives.einsum import einsum as contract
 from funcdiff.primitives.einsum import parts
@@ -40,7 +39,15 @@ def _from_end(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _stacked(
-    primitive: Any, x1: Any, x2: Any, out: Any, axes: Any, axis: Any, keepdims: bool, dtype: Any, rest: dict[str, Any]
+    primitive: Any,
+    x1: Any,
+    x2: Any,
+    out: Any,
+    axes: Any,
+    axis: Any,
+    keepdims: bool,
+    dtype: Any,
+    rest: dict[str, Any],
 ) -> Any:
     """Apply a stacked product with the keywords of a generalised ufunc."""
     name = primitive.__name__
@@ -48,7 +55,9 @@ def _stacked(
         raise unsupported_keyword(f"np.{name}", "signature=", "Convert the operands with astype.")
     x1, x2 = to_dtype(as_array(x1), dtype), to_dtype(as_array(x2), dtype)
     if keepdims and name != "vecdot":
-        raise TypeError(f"{name} does not support keepdims: its operands have different numbers of core dimensions")
+        raise TypeError(
+            f"{name} does not support keepdims: its operands have different numbers of core dimensions"
+        )
     if given(axis):
         if given(axes):
             raise TypeError("cannot specify both 'axis' and 'axes'")
@@ -139,7 +148,9 @@ def vecmat(
 
 
 def _not_aligned(a: Any, b: Any, i: int, j: int) -> ValueError:
-    return ValueError(f"shapes {a.shape} and {b.shape} not aligned: {a.shape[i]} (dim {i}) != {b.shape[j]} (dim {j})")
+    return ValueError(
+        f"shapes {a.shape} and {b.shape} not aligned: {a.shape[i]} (dim {i}) != {b.shape[j]} (dim {j})"
+    )
 
 
 @implements(np.dot)
@@ -202,7 +213,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     axes_a, axes_b = (list(n) if hasattr(n, "__iter__") else [n] for n in (axes_a, axes_b))
     if len(set(axes_a)) != len(axes_a) or len(set(axes_b)) != len(axes_b):
         raise ValueError("duplicate axes are not allowed in tensordot")
-    if len(axes_a) != len(axes_b) or any(a.shape[i] != b.shape[j] for i, j in zip(axes_a, axes_b, strict=True)):
+    if len(axes_a) != len(axes_b) or any(
+        a.shape[i] != b.shape[j] for i, j in zip(axes_a, axes_b, strict=True)
+    ):
         raise ValueError("shape-mismatch for sum")
     front_a = tuple(axis_of(n, len(a.shape)) for n in axes_a)
     return p.tensordot(a, b, axes=(front_a, tuple(axis_of(n, len(b.shape)) for n in axes_b)))
@@ -218,7 +231,9 @@ def kron(a: Any, b: Any) -> Any:
     shape_a, shape_b = ((1,) * (rank - len(x.shape)) + x.shape for x in (a, b))
     apart = reshape(a, shape=tuple(n for length in shape_a for n in (length, 1)))
     between = reshape(b, shape=tuple(n for length in shape_b for n in (1, length)))
-    return reshape(multiply(apart, between), shape=tuple(m * n for m, n in zip(shape_a, shape_b, strict=True)))
+    return reshape(
+        multiply(apart, between), shape=tuple(m * n for m, n in zip(shape_a, shape_b, strict=True))
+    )
 
 
 # --- cross --------------------------------------------------------------------------------------------
@@ -255,86 +270,15 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 # --- einsum -------------------------------------------------------------------------------------------
 
 
-def _letter(label: Any) -> str:
-    """Write a label of the operand-and-list form as subscripts do; NumPy sorts A…Z before a…z."""
-    if label is Ellipsis:
-        return "..."
-    label = label.__index__()
-    if not 0 <= label < 52:
-        raise ValueError("subscript is not within the valid range [0, 52)")
-    return chr(ord("A") + label) if label < 26 else chr(ord("a") + label - 26)
-
-
-def _subscripts(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
-    """Bring both call forms of einsum to a string of subscripts and a list of arrays."""
-    if not operands:
-        raise ValueError("must specify the einstein sum subscripts string and at least one operand")
-    if isinstance(operands[0], str):
-        return operands[0].replace(" ", ""), [as_array(x) for x in operands[1:]]
-    count = len(operands) // 2
-    terms = ["".join(map(_letter, labels)) for labels in operands[1 : 2 * count : 2]]
-    text = ",".join(terms)
-    if len(operands) % 2:
-        text += "->" + "".join(map(_letter, operands[-1]))
-    return text, [as_array(x) for x in operands[: 2 * count : 2]]
-
-
-def explicit_subscripts(text: str, ranks: list[int]) -> str:
-    """Write subscripts out: letters for every axis an ellipsis stands for, and the output."""
-    inputs, arrow, output = text.partition("->")
-    terms = inputs.split(",")
-    if len(terms) != len(ranks):
-        raise ValueError(
-            f"{'more' if len(terms) < len(ranks) else 'fewer'} operands provided to einstein sum function than "
-            "specified in the subscripts string"
-        )
-    for c in text.replace("->", "").replace("...", "").replace(",", ""):
-        if c not in ascii_letters:
-            raise ValueError(f"invalid subscript {c!r} in einstein sum subscripts string, subscripts must be letters")
-    spare = [c for c in ascii_letters if c not in text]
-    hidden = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)]
-    most = max(hidden, default=0)
-    if most > len(spare):
-        raise errors.UnsupportedError(errors.at_user_line("einsum needs more than the 52 letters there are"))
-    for n, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
-        letters = len(term.replace("...", ""))
-        if hidden[n] < 0 or ("..." not in term and letters != rank):
-            few = letters < rank
-            raise ValueError(
-                f"operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided "
-                "to broadcast the extra dimensions."
-                if few
-                else f"einstein sum subscripts string contains too many subscripts for operand {n}"
-            )
-        terms[n] = term.replace("...", "".join(spare[most - hidden[n] : most]))
-    ellipsis = "".join(spare[:most])
-    if not arrow:
-        named = inputs.replace("...", "").replace(",", "")
-        output = ellipsis + "".join(sorted(c for c in set(named) if named.count(c) == 1))
-    elif most and "..." not in output:
-        raise ValueError(
-            "output has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to "
-            "broadcast the extra dimensions."
-        )
-    else:
-        output = output.replace("...", ellipsis)
-    for c in output:
-        if output.count(c) > 1:
-            raise ValueError(f"einstein sum subscripts string includes output subscript {c!r} multiple times")
-        if not any(c in term for term in terms):
-            raise ValueError(
-                f"einstein sum subscripts string included output subscript {c!r} which never appeared in an input"
-            )
-    return f"{','.join(terms)}->{output}"
-
-
 def _view(x: Any, term: str, output: str) -> Any:
     """Permute axes and take diagonals of one operand, as a view, which NumPy's is too."""
     letters = "".join(dict.fromkeys(term))
     if letters != term:
         lengths = dict(zip(term, x.shape, strict=True))
         if any(lengths[c] != n for c, n in zip(term, x.shape, strict=True)):
-            raise ValueError(f"einsum: the axes of a repeated subscript in {term!r} have different lengths {x.shape}")
+            raise ValueError(
+                f"einsum: the axes of a repeated subscript in {term!r} have different lengths {x.shape}"
+            )
         mesh = dict(zip(letters, np.ix_(*(np.arange(lengths[c]) for c in letters)), strict=True))
         step = (getitem, {"index": tuple(mesh[c] for c in term)})
         x = link_view(x, getitem(x, **step[1]), step)
@@ -348,7 +292,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any
     kwargs.pop("order", None)  # a layout in memory, which traced arrays do not have
     if kwargs:
         raise TypeError(f"Did not understand the following kwargs: {list(kwargs)}")
-    text, arrays = _subscripts(operands)
+    text, arrays = split_operands(operands)
     subscripts = explicit_subscripts(text, [len(x.shape) for x in arrays])
     if dtype is not None:
         for n, x in enumerate(arrays):
@@ -370,9 +314,9 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any
 @implements(np.einsum_path)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
     """Search the order of contractions; only the operands' shapes matter."""
-    text, arrays = _subscripts(operands)
+    text, arrays = split_operands(operands)
     shapes = [np.broadcast_to(0.0, x.shape) for x in arrays]
-    return np.einsum_path(text, *shapes, optimize=optimize, einsum_call=einsum_call)
+    return np.einsum_path(text, *shapes, optimize=optimize, einsum_call=einsum_call)  # type: ignore[arg-type]
 
 
 __all__ = [

@@ -39,7 +39,9 @@ def _contract(operands: list[Any], terms: list[str], output: str, optimize: Any)
     if not isinstance(optimize, (bool, str)):
         optimize = True
     elif optimize is False:
-        lengths = {c: n for x, term in zip(operands, terms, strict=True) for c, n in zip(term, x.shape, strict=True)}
+        lengths = {
+            c: n for x, term in zip(operands, terms, strict=True) for c, n in zip(term, x.shape, strict=True)
+        }
         optimize = math.prod(lengths.values()) > WORTH_PLANNING
     return einsum(*operands, subscripts=f"{','.join(terms)}->{output}", optimize=optimize)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from funcdiff.primitives.indexing import getitem, plain_index, read, wrap_for_in
 from funcdiff.primitives.product import matmul
 from funcdiff.primitives.shape import copy
 
+_ITEM_ASSIGNMENT = re.compile(r":\d+: [\w.]+\[[^=]*\]\s*(=[^=]|[-+*/]=)")
 _NUMBERS = (np.ndarray, np.generic, int, float, complex, bool)
 
 
@@ -166,8 +168,7 @@ def _to_complex(self: TracedArray) -> complex:
 
 
 def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
-    line = errors.user_line()
-    if "[" in line and "=" in line.split("[", 1)[1] and f"{kind}(" not in line and "math." not in line:
+    if _ITEM_ASSIGNMENT.search(errors.user_line()):
         return errors.PlainWriteError(
             errors.at_user_line(
                 "a traced value cannot be written into a plain ndarray, which would drop its derivative. Make the "
@@ -241,6 +242,8 @@ def attach() -> None:
         ("ne", c.not_equal),
     ):
         table[f"__{name}__"] = _binary(function)
+    table["__divmod__"] = _binary(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
+    table["__rdivmod__"] = _reflected(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
     table |= {
         "__neg__": e.negative,
         "__pos__": e.positive,

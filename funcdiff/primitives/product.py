@@ -14,6 +14,7 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import multilinear
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.shape import conj, reshape, transpose
 
 
@@ -140,7 +141,7 @@ def _batch_vectors(ranks: tuple[int, int]) -> Any:
 
 _batch_vecdot, _batch_matvec, _batch_vecmat = (_batch_vectors(r) for r in ((1, 1), (2, 1), (1, 2)))
 
-vecdot = multilinear(
+vecdot: Function = multilinear(
     np.vecdot,
     [lambda g, _a, b: conjugate(column(g) * b), lambda g, a, _b: column(g) * conjugate(a)],
     batch=lambda values, flags, size: _batch_vecdot(values, flags, size, vecdot),
@@ -149,27 +150,25 @@ vecdot = multilinear(
     doc="Sum of ``conj(a) * b`` over the last axis; linear over the reals in the first operand.",
 )
 
-if hasattr(np, "matvec"):  # NumPy 2.2
-    _np_matvec, _np_vecmat = np.matvec, np.vecmat
-else:  # pragma: no cover - older NumPy
 
-    def _np_matvec(a: Any, x: Any) -> Any:
-        return np.matmul(a, np.asarray(x)[..., None])[..., 0]
-
-    def _np_vecmat(x: Any, a: Any) -> Any:
-        return np.matmul(np.conj(x)[..., None, :], a)[..., 0, :]
+def _older_matvec(a: Any, x: Any) -> Any:  # pragma: no cover - NumPy has it from 2.2
+    return np.matmul(a, np.asarray(x)[..., None])[..., 0]
 
 
-matvec = multilinear(
-    _np_matvec,
+def _older_vecmat(x: Any, a: Any) -> Any:  # pragma: no cover - NumPy has it from 2.2
+    return np.matmul(np.conj(x)[..., None, :], a)[..., 0, :]
+
+
+matvec: Function = multilinear(
+    getattr(np, "matvec", _older_matvec),
     [lambda g, _a, x: column(g) * row(x), lambda g, a, _x: matvec(swap_last(a), g)],
     batch=lambda values, flags, size: _batch_matvec(values, flags, size, matvec),
     name="matvec",
     samples=_pairs(((2, 3), (3,)), ((2, 3), (4, 3)), ((5, 1, 2, 3), (4, 3))),
     doc="Products of a stack of matrices and a stack of vectors.",
 )
-vecmat = multilinear(
-    _np_vecmat,
+vecmat: Function = multilinear(
+    getattr(np, "vecmat", _older_vecmat),
     [lambda g, _x, a: conjugate(matvec(a, g)), lambda g, x, _a: column(conjugate(x)) * row(g)],
     batch=lambda values, flags, size: _batch_vecmat(values, flags, size, vecmat),
     name="vecmat",
@@ -235,7 +234,10 @@ def _tensordot_samples(rng: np.random.Generator) -> Any:
         ((normal((3, 4)), normal((4, 3))), {"axes": ((0, 1), (1, 0))}),
         ((normal((2, 3)), normal((3, 2, 2))), {"axes": ((1,), (0,))}),
         ((normal(2), normal((2, 1))), {"axes": ((), ())}),
-        ((normal((2, 3)) + 1j * normal((2, 3)), normal((3, 2)) + 1j * normal((3, 2))), {"axes": ((1,), (0,))}),
+        (
+            (normal((2, 3)) + 1j * normal((2, 3)), normal((3, 2)) + 1j * normal((3, 2))),
+            {"axes": ((1,), (0,))},
+        ),
     ]
 
 
@@ -251,7 +253,7 @@ tensordot = multilinear(
 
 # --- cross ----------------------------------------------------------------------------------------
 
-cross = multilinear(
+cross: Function = multilinear(
     np.cross,
     [lambda g, _a, b: cross(b, g), lambda g, a, _b: cross(g, a)],  # g·(t × b) = t·(b × g)
     batch=lambda values, flags, size: cross(*align(values, flags)),

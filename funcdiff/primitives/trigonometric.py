@@ -19,14 +19,20 @@ from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 PER_DEGREE = math.pi / 180
 
 
+
+def _one_minus_square(x: Any) -> Any:
+    """1 - x², keeping the sign of a zero imaginary part, which ``1 - x`` and ``x + 1`` lose."""
+    return -((x - 1) * (x - -1))
+
+
 sin = elementwise(np.sin, [lambda _out, x: cos(x)], samples=on(REALS), holomorphic=True)
 cos = elementwise(np.cos, [lambda _out, x: -sin(x)], samples=on(REALS), holomorphic=True)
 tan = elementwise(np.tan, [lambda out, _x: 1 + out * out], samples=on((-1.3, 1.3)), holomorphic=True)
 arcsin = elementwise(
-    np.arcsin, [Over(lambda _out, x: sqrt((1 - x) * (1 + x)))], samples=on(AROUND_ZERO), holomorphic=True
+    np.arcsin, [Over(lambda _out, x: sqrt(_one_minus_square(x)))], samples=on(AROUND_ZERO), holomorphic=True
 )
 arccos = elementwise(
-    np.arccos, [Over(lambda _out, x: -sqrt((1 - x) * (1 + x)))], samples=on(AROUND_ZERO), holomorphic=True
+    np.arccos, [Over(lambda _out, x: -sqrt(_one_minus_square(x)))], samples=on(AROUND_ZERO), holomorphic=True
 )
 arctan = elementwise(np.arctan, [Over(lambda _out, x: 1 + x * x)], samples=on(REALS), holomorphic=True)
 
@@ -35,10 +41,10 @@ cosh = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomo
 tanh = elementwise(np.tanh, [lambda out, _x: 1 - out * out], samples=on(REALS), holomorphic=True)
 arcsinh = elementwise(np.arcsinh, [Over(lambda _out, x: sqrt(1 + x * x))], samples=on(REALS), holomorphic=True)
 arccosh = elementwise(
-    np.arccosh, [Over(lambda _out, x: sqrt(x - 1) * sqrt(x + 1))], samples=on((1.2, 3.0)), holomorphic=True
+    np.arccosh, [Over(lambda _out, x: sqrt(x - 1) * sqrt(x - -1))], samples=on((1.2, 3.0)), holomorphic=True
 )
 arctanh = elementwise(
-    np.arctanh, [Over(lambda _out, x: (1 - x) * (1 + x))], samples=on(AROUND_ZERO), holomorphic=True
+    np.arctanh, [Over(lambda _out, x: _one_minus_square(x))], samples=on(AROUND_ZERO), holomorphic=True
 )
 
 degrees = elementwise(np.degrees, [lambda _out, _x: 1 / PER_DEGREE], samples=on(REALS))

@@ -75,7 +75,8 @@ def refuse_leaf(name: str, f: Any, x: Any, value: Any, where: str) -> NoReturn:
         remedy = "Cast it to a floating-point dtype first, for example x.astype(float), or 2.0 for 2"
     else:
         remedy = (
-            "Only arrays and numbers of floating-point or complex dtype can be; leave others out of argnums"
+            "Only arrays and numbers of floating-point or complex dtype can be: leave others out of argnums, or make "
+            "the class a container of arrays with fd.register_pytree_node"
         )
     raise errors.DtypeError(
         errors.at_user_line(

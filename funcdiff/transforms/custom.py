@@ -31,7 +31,7 @@ class CustomFunction:
         self.jvp_rule: Callable[..., Any] | None = None
         self.vjp_rules: tuple[Callable[..., Any], Callable[..., Any]] | None = None
         wrap(f, "custom")(self)
-        self.__name__ = errors.function_name(f)
+        self.__name__ = str(getattr(f, "__name__", errors.function_name(f)))
         self.__doc__ = f.__doc__
         self.__wrapped__ = f
 

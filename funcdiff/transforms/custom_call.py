@@ -47,7 +47,7 @@ class Call:
         primitive.function.__name__ = self.name
         return primitive
 
-    def reverse(self, primitive: General, values: Sequence[Any], params: Any, places: Sequence[int]) -> Any:
+    def reverse(self, level: int, primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Evaluate under reverse mode; return the primitive to record and the outputs."""
         if all(p < 0 for p in places):
             return None
@@ -55,9 +55,10 @@ class Call:
             if self.jvp is None:
                 raise self._no_rule()
             out = primitive.function(*values)
+            self._check_level(level, out)
             return self._ruled(self._pull_of_jvp, self._push_of_jvp), out
         outs, residuals = self.fwd(*values)
-        self._check_level(outs, values)
+        self._check_level(level, outs)
 
         def pull(g: Any, needed: Sequence[int], _out: Any, args: Any, _params: Any) -> list[Any]:
             found = self._checked_cotangents(self.bwd(residuals, list(g)), args)
@@ -70,17 +71,17 @@ class Call:
 
         return self._ruled(pull, push), tuple(outs)
 
-    def forward(self, primitive: General, values: Sequence[Any], tangents: Sequence[Any], params: Any) -> Any:
+    def forward(self, level: int, values: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """Evaluate under forward mode; return (outputs, tangents)."""
         if self.jvp is not None:
             full = self._full(tangents, values)
             outs, found = self.jvp(values, full)
-            self._check_level([*outs, *found], [*values, *full])
+            self._check_level(level, [*outs, *found])
             return tuple(outs), tuple(self._checked_tangents(found, outs))
         if self.fwd is None:
             raise self._no_rule()
         outs, residuals = self.fwd(*values)
-        self._check_level(outs, values)
+        self._check_level(level, outs)
         return tuple(outs), self._push_of_bwd(residuals, tangents, tuple(outs), values)
 
     def batch(
@@ -216,12 +217,10 @@ class Call:
             )
         return convert(value, kind.dtype) if value.dtype != kind.dtype else value
 
-    def _check_level(self, outs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        """Refuse outputs that depend on a traced value the function closes over."""
-        allowed = newest(inputs)
-        level = -1 if allowed is None else allowed.level
+    def _check_level(self, level: int, outs: Sequence[Any]) -> None:
+        """Refuse outputs that depend on a traced value the function closes over, on this level or above."""
         found = newest(outs)
-        if found is not None and found.level > level and not found.batch:
+        if found is not None and found.level >= level:
             raise errors.CustomRuleError(
                 errors.at_user_line(
                     f"{self.name} has a custom derivative rule and closes over a traced value that is being "

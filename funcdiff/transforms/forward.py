@@ -16,7 +16,7 @@ from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, revive
-from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
+from funcdiff.transforms.reverse import constants, has_nan, out_tangent, typed, writes_program
 
 
 class ForwardRecorder(Recorder):
@@ -35,7 +35,7 @@ class ForwardRecorder(Recorder):
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
         active = any(t is not None for t in tangents)
         if active and primitive.custom is not None:
-            found = primitive.custom.forward(primitive, values, tangents, params)
+            found = primitive.custom.forward(self.level, values, tangents)
             if found is not None:
                 out, t = found
                 return self._wrap(out, t)
@@ -97,7 +97,7 @@ def _run(
                 revive(o)
             if type(o) is TracedArray and o.recorder is recorder:
                 outs.append(o.value)
-                found.append(o.place)
+                found.append(None if o.place is None else typed(o.place, o.value))
             else:
                 outs.append(o)
                 found.append(None)

@@ -15,7 +15,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.matching import match, match_tangent
+from funcdiff.core.matching import convert, match, match_tangent
 from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, update
 from funcdiff.core.primitive import Elementwise, General, Linear, LocallyConstant, Multilinear, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost
@@ -40,7 +40,7 @@ class ReverseRecorder(Recorder):
         places = tuple(a.place if type(a) is TracedArray and a.recorder is self else -1 for a in args)
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
         if primitive.custom is not None:
-            rule = primitive.custom.reverse(primitive, values, params, places)
+            rule = primitive.custom.reverse(self.level, primitive, values, places)
             if rule is not None:
                 return self._record_call(rule, values, params, places)
         out = primitive.function(*values, **params)
@@ -359,7 +359,7 @@ class Recording:
             found = self._pull(seeds, strong)
             if not strong and has_nan(found):
                 found = self._pull(seeds, True)
-        return [zeros_like(x) if g is None else g for g, x in zip(found, self.inputs, strict=True)]
+        return [zeros_like(x) if g is None else typed(g, x) for g, x in zip(found, self.inputs, strict=True)]
 
     def _pull(self, seeds: Sequence[Any], strong: bool) -> list[Any]:
         cot: list[Any] = [None] * self.length
@@ -388,7 +388,7 @@ class Recording:
             found = self._push(tangents, strong)
             if not strong and has_nan(found):
                 found = self._push(tangents, True)
-        return found
+        return [None if t is None else typed(t, o) for t, o in zip(found, self.outputs, strict=True)]
 
     def _push(self, tangents: Sequence[Any], strong: bool) -> list[Any]:
         tan: list[Any] = [None] * self.length
@@ -454,6 +454,16 @@ def has_nan(values: Sequence[Any]) -> bool:
             if total != total:
                 return True
     return False
+
+
+def typed(g: Any, x: Any) -> Any:
+    """Give a derivative the dtype of the value it belongs to.
+
+    Records with a Python number take the result's dtype to be the operand's, but some ufuncs of SciPy
+    answer in double precision then, as all do for float16.
+    """
+    dtype = type_of(x).dtype
+    return g if g.dtype is dtype or g.dtype == dtype else convert(g, dtype)
 
 
 def zeros_like(x: Any) -> Any:

@@ -100,7 +100,8 @@ def run_batch(
     """Run a function on leaves, those flagged batched on axis 0; return (output, is batched) pairs."""
     recorder = BatchRecorder(length)
     try:
-        boxes = [box(v, recorder, True) if m else v for v, m in zip(values, flags, strict=True)]
+        # unmapped arrays are wrapped too, so that mapped values may index them and be written into them
+        boxes = [box(v, recorder, m) if hasattr(v, "dtype") else v for v, m in zip(values, flags, strict=True)]
         leaves, structure = call(boxes)
         outs: list[tuple[Any, bool]] = []
         for leaf in leaves:

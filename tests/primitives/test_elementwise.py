@@ -51,7 +51,7 @@ def test_copysign_and_heaviside():
 
 def test_logaddexp_at_equal_infinities_is_finite():
     for f in (np.logaddexp, np.logaddexp2):
-        with np.errstate(all="raise"):
+        with np.errstate(divide="raise", over="raise", invalid="raise"):
             gx, gy = slope(f, [-np.inf, np.inf, -np.inf, 800.0], [-np.inf, np.inf, 0.0, -800.0])
         np.testing.assert_array_equal(gx, [0.5, 0.5, 0.0, 1.0])
         np.testing.assert_array_equal(gy, [0.5, 0.5, 1.0, 0.0])

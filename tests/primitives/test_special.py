@@ -39,8 +39,8 @@ DELICATE = [
     (sp.spence, lambda x: mpmath.log(x) / (1 - x) if x != 1 else -1, [0.1, 0.999999, 1.0, 3.0]),
     (sp.ellipk, lambda m: mpmath.diff(mpmath.ellipk, m), [-3.0, 0.0, 1e-9, 0.9]),
     (sp.ellipe, lambda m: mpmath.diff(mpmath.ellipe, m), [-3.0, 0.0, 1e-9, 0.9]),
-    (sp.i1, lambda x: mpmath.besseli(1, x, derivative=1), [0.0, 1e-8, 2.0]),
-    (sp.j1, lambda x: mpmath.besselj(1, x, derivative=1), [0.0, 1e-8, 2.0]),
+    (sp.i1, lambda x: (mpmath.besseli(0, x) + mpmath.besseli(2, x)) / 2, [0.0, 1e-8, 2.0]),
+    (sp.j1, lambda x: (mpmath.besselj(0, x) - mpmath.besselj(2, x)) / 2, [0.0, 1e-8, 2.0]),
     (sp.digamma, lambda x: mpmath.polygamma(1, x), [-1.5, 0.1, 30.0]),
     (sp.erfinv, lambda p: mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(mpmath.erfinv(p) ** 2), [-0.999, 0.0, 0.5]),
     (lambda x: sp.inv_boxcox(x, 0.0), mpmath.exp, [-1.0, 0.0, 2.0]),
@@ -154,7 +154,7 @@ def test_softmax(axis):
         np.testing.assert_allclose(value, original(x, axis=axis), rtol=1e-14)
         fd.testing.check_grads(lambda x, f=f: f(x, axis=axis), (x,), order=2)
     far = np.array([1000.0, 0.0])
-    np.testing.assert_array_equal(fd.jacobian(special.log_softmax)(far), [[0.0, 0.0], [1.0, -1.0]])
+    np.testing.assert_array_equal(fd.jacobian(special.log_softmax)(far), [[0.0, 0.0], [-1.0, 1.0]])
 
 
 def test_plain_arguments_go_to_scipy():

@@ -116,7 +116,7 @@ BINARY = {
     "outer_of_scalar": lambda x, y: x * np.sum(y),
     "where": lambda x, y: np.where(x > y, x, y),
     "stack": lambda x, y: np.stack([x, y]),
-    "take_by_value": lambda x, y: x[np.argmax(y)],
+    "take_by_value": lambda x, y: np.take(x, np.argmax(y)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import permutations
 from string import ascii_letters
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import general
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.elementwise import scale
 from funcdiff.primitives.linalg.common import imaginary_part, over_matrix, real_part, stacked, sum_matrix
 from funcdiff.primitives.linalg.solve import inv_or_nan, well_conditioned
@@ -22,34 +24,34 @@ MOST_DIRECTIONS = 6
 
 
 def _cycles(permutation: tuple[int, ...]) -> list[list[int]]:
-    """Split a permutation into cycles; the one that holds the last element comes last and starts with it."""
+    """Split a permutation into cycles; the one that holds the last element starts with it and comes last."""
     left, cycles = set(range(len(permutation))), []
-    while left:
-        n = min(left) if len(left) > 1 and min(left) != len(permutation) - 1 else max(left)
-        cycle = []
+    for start in (len(permutation) - 1, *range(len(permutation) - 1)):
+        cycle, n = [], start
         while n in left:
             left.remove(n)
             cycle.append(n)
             n = permutation[n]
-        cycles.append(cycle)
-    return sorted((_start_at_last(c, len(permutation) - 1) for c in cycles), key=lambda c: c[0] == len(permutation) - 1)
+        if cycle:
+            cycles.append(cycle)
+    return cycles[::-1]
 
 
-def _start_at_last(cycle: list[int], last: int) -> list[int]:
-    if last not in cycle:
-        return cycle
-    n = cycle.index(last)
-    return cycle[n:] + cycle[:n]
+@cache
+def _signed_permutations(order: int) -> list[tuple[int, tuple[int, ...], list[list[int]]]]:
+    """List all permutations with their signs and cycles."""
+    found = [(p, _cycles(p)) for p in permutations(range(order))]
+    return [((-1) ** (order - len(cycles)), p, cycles) for p, cycles in found]
 
 
 def _by_inverse(a: Any, directions: list[Any]) -> Any:
     """Sum over permutations of sign × traces of ``A⁻¹T`` over their cycles; the last direction is left open."""
     inverse = np.linalg.inv(a)
     steps = [inverse @ t for t in directions]
-    total = 0
-    for permutation in permutations(range(len(directions) + 1)):
-        *closed, (_, *chain) = _cycles(permutation)
-        factor: Any = (-1) ** (len(permutation) - len(closed) - 1)
+    total: Any = 0
+    for sign, _, cycles in _signed_permutations(len(directions) + 1):
+        *closed, (_, *chain) = cycles
+        factor: Any = sign
         for cycle in closed:
             term = steps[cycle[0]]
             for n in cycle[1:]:
@@ -75,8 +77,7 @@ def _by_singular_values(a: Any, directions: list[Any]) -> Any:
     others = np.where(taken, 1, s).prod(axis=-1) * (taken.sum(axis=-1) == order)
     letters = ascii_letters[:order]
     total = np.zeros((n, n), u.dtype)
-    for permutation in permutations(range(order)):
-        sign = (-1) ** (order - len(_cycles(permutation)))
+    for sign, permutation, _ in _signed_permutations(order):
         terms = [letters[i] + letters[j] for i, j in enumerate(permutation[:-1])]
         output = letters[-1] + letters[permutation[-1]]
         fixed = output[0] == output[1]
@@ -89,7 +90,9 @@ def _by_singular_values(a: Any, directions: list[Any]) -> Any:
 def _det_derivative(a: Any, *directions: Any) -> Any:
     if len(directions) > MOST_DIRECTIONS:
         raise errors.UnsupportedError(
-            errors.at_user_line(f"det: derivatives of order {len(directions) + 2} and above are not supported")
+            errors.at_user_line(
+                f"det: derivatives of order {len(directions) + 2} and above are not supported"
+            )
         )
     n = a.shape[-1]
     shape = np.broadcast_shapes(a.shape, *(t.shape for t in directions))
@@ -136,7 +139,7 @@ def _det_derivative_samples(rng: np.random.Generator) -> Any:
     ]
 
 
-det_derivative = general(
+det_derivative: Function = general(
     _det_derivative,
     jvps=[lambda t, _out, a, *directions: det_derivative(a, *directions, t)],
     transposes=[None, *(_replaced(i) for i in range(MOST_DIRECTIONS))],

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import general, locally_constant
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.linalg.common import (
     adjoint,
     eye_like,
@@ -179,7 +180,7 @@ def _pairing(wanted: Any, found: Any) -> Any:
     return out
 
 
-pairing = locally_constant(
+pairing: Function = locally_constant(
     _pairing,
     batch=lambda values, flags, size: pairing(*values),
     name="pairing",

@@ -12,6 +12,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.declare import general, locally_constant
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.linalg.common import adjoint, real_part, sum_rows
 from funcdiff.primitives.linalg.svd import separated, svdvals, svdvals_vjp
@@ -45,9 +46,11 @@ def _check_dropped(a: Any, rcond: Any, *, hermitian: bool) -> Any:
     return np.zeros(a.shape[:-2], dtype=bool)
 
 
-check_dropped = locally_constant(
+check_dropped: Function = locally_constant(
     _check_dropped,
-    batch=lambda values, flags, size, hermitian: check_dropped(*_leading(values, flags, size), hermitian=hermitian),
+    batch=lambda values, flags, size, hermitian: check_dropped(
+        *_leading(values, flags, size), hermitian=hermitian
+    ),
     name="check_dropped",
     samples=lambda rng: [((separated(rng, 3, 2), 1e-15), {"hermitian": False})],
     doc="Refuse cutoffs that drop singular values which are not nearly zero; else False.",
@@ -80,9 +83,12 @@ def low_rank(rng: np.random.Generator, m: int, n: int, rank: int) -> Any:
     return separated(rng, m, rank) @ separated(rng, rank, n)
 
 
-pinv = general(
+pinv: Function = general(
     _pinv,
-    jvps=[_pinv_jvp, lambda t, out, a, rcond, *, hermitian: np.zeros(out.shape, out.dtype)],  # the cutoff is a step
+    jvps=[
+        _pinv_jvp,
+        lambda t, out, a, rcond, *, hermitian: np.zeros(out.shape, out.dtype),
+    ],  # the cutoff is a step
     batch=lambda values, flags, size, hermitian: pinv(*_leading(values, flags, size), hermitian=hermitian),
     name="pinv",
     samples=lambda rng: [
@@ -114,7 +120,9 @@ def _as_given(x: Any, like: Any) -> Any:
 
 def _parts(out: Any, a: Any, b: Any, rcond: float) -> tuple[Any, Any, Any]:
     x = _as_columns(out[0], b)
-    cutoff = np.asarray(rcond if rcond >= 0 else float(np.finfo(np.float64).eps))  # negative: LAPACK's precision
+    cutoff = np.asarray(
+        rcond if rcond >= 0 else float(np.finfo(np.float64).eps)
+    )  # negative: LAPACK's precision
     check_dropped(a, cutoff, hermitian=False)
     return x, _as_columns(b, b) - matmul(a, x), pinv(a, cutoff, hermitian=False)
 
@@ -199,7 +207,7 @@ lstsq = general(
 )
 
 
-matrix_rank = locally_constant(
+matrix_rank: Function = locally_constant(
     lambda a, *, tol, rtol, hermitian: np.linalg.matrix_rank(a, tol, hermitian, rtol=rtol),
     batch=lambda values, flags, size, **params: matrix_rank(
         row(values[0]) if len(values[0].shape) < 3 else values[0], **params
@@ -208,4 +216,3 @@ matrix_rank = locally_constant(
     samples=lambda rng: [((separated(rng, 3, 2),), {"tol": None, "rtol": None, "hermitian": False})],
     doc="Number of singular values above a tolerance.",
 )
-

@@ -26,7 +26,7 @@ def _vector_norm(x: Any, *, order: float, axis: Axis, keepdims: bool) -> Any:
         return np.reshape(out, (1,) * np.ndim(x)) if keepdims else out
     if len(axis) == 1:
         return np.linalg.norm(x, order, axis[0], keepdims)
-    return np.sqrt(np.add.reduce((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
+    return np.sqrt(np.sum((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
 
 
 def _direction(out: Any, x: Any, order: float, axis: Axis, keepdims: bool) -> Any:
@@ -52,7 +52,9 @@ def _vector_norm_vjp(g: Any, out: Any, x: Any, *, order: float, axis: Axis, keep
     return keep(g, x.shape, axes, keepdims) * _direction(out, x, order, axis, keepdims)
 
 
-def _batch_vector_norm(values: Any, _flags: Any, _size: int, *, order: float, axis: Axis, keepdims: bool) -> Any:
+def _batch_vector_norm(
+    values: Any, _flags: Any, _size: int, *, order: float, axis: Axis, keepdims: bool
+) -> Any:
     x = values[0]
     axes = range(len(x.shape) - 1) if axis is None else axis
     return vector_norm(x, order=order, axis=tuple(n + 1 for n in axes), keepdims=keepdims)
@@ -89,4 +91,3 @@ vector_norm = general(
 
     Its derivative is 0 at 0, and also in each component that is 0 for orders below 1.""",
 )
-

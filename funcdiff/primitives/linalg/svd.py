@@ -38,7 +38,8 @@ def _frame_tangent(basis: Any, turn: Any, reach: Any, inverse: Any) -> Any:
 
     `turn` is how they turn among themselves, and `reach` is ``dA`` (or its adjoint) on the other side.
     """
-    k, size, width = turn.shape[-1], *basis.shape[-2:]
+    k = turn.shape[-1]
+    size, width = basis.shape[-2:]
     vectors = columns(basis, None, k) if width > k else basis
     out = matmul(vectors, turn)
     if size == k:
@@ -75,7 +76,7 @@ def separated(rng: np.random.Generator, *shape: int, kind: str = "f") -> Any:
     a = rng.standard_normal(shape) / 4
     if kind == "c":
         a = a + 1j * rng.standard_normal(shape) / 4
-    return a + np.eye(*shape[-2:]) * np.arange(1, 2 * shape[-1] + 1, 2)
+    return a + np.eye(shape[-2], shape[-1]) * np.arange(1, 2 * shape[-1] + 1, 2)
 
 
 def _svd_samples(rng: np.random.Generator) -> Any:
