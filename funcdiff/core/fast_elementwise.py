@@ -59,6 +59,13 @@ def make_unary(primitive: Elementwise) -> Function:
                 out.recorder = recorder
                 out.place = None if t is None else times(t, v, x)
                 return out
+            if recorder.batch:
+                x = a.value
+                out = _new(TracedArray)
+                out.value = function(x) if type(x) is TracedArray else impl(x)
+                out.recorder = recorder
+                out.place = a.place
+                return out
         elif type(a) is _ndarray:
             return impl(a)
         return apply(primitive, (a,), {})
@@ -98,6 +105,14 @@ def _unary_push(times: Function) -> Function:
 
 
 # --- elementwise, two arguments -----------------------------------------------------------------
+
+
+def _mapped(recorder: Any, value: Any) -> TracedArray:
+    out = _new(TracedArray)
+    out.value = value
+    out.recorder = recorder
+    out.place = True
+    return out
 
 
 def make_binary(primitive: Elementwise) -> Function:
@@ -203,6 +218,15 @@ def make_binary(primitive: Elementwise) -> Function:
                             t = match_tangent(t, type_of(v))
                     out.place = t
                     return out
+            elif recorder.batch and a.place:
+                # batch axis first, the rest aligned from the right: ranks tell whether NumPy broadcasts so
+                x = a.value
+                kind = type(b)
+                if kind is TracedArray:
+                    if b.recorder is recorder and b.place and b.value.ndim == x.ndim:
+                        return _mapped(recorder, operate(x, b.value))
+                elif kind in PLAIN_SCALARS or (kind is _ndarray and b.ndim < x.ndim and b.dtype.char != "O"):
+                    return _mapped(recorder, operate(x, b))
         elif type(b) is TracedArray:
             kind = type(a)
             if kind in PLAIN_SCALARS or (kind is _ndarray and a.dtype.char != "O"):
@@ -243,6 +267,12 @@ def make_binary(primitive: Elementwise) -> Function:
                             t = match_tangent(t, type_of(v))
                     out.place = t
                     return out
+                if (
+                    recorder.batch
+                    and b.place
+                    and (kind in PLAIN_SCALARS or (kind is _ndarray and a.ndim < b.value.ndim))
+                ):
+                    return _mapped(recorder, operate(a, b.value))
         elif type(a) is _ndarray and type(b) is _ndarray:
             return impl(a, b)
         return apply(primitive, (a, b), {})

@@ -103,6 +103,7 @@ class Recorder:
         """End the recording: its traced arrays leave the fast path and raise when used."""
         self.push = None
         self.forward = False
+        self.batch = False
         self.level = -1
 
 

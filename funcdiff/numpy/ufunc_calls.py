@@ -69,7 +69,9 @@ def call(
     if signature is not None or sig is not None:
         raise unsupported_keyword(name, "signature=", "Name the type with dtype=, or convert the arguments.")
     if generalized and ufunc.signature is None:
-        raise TypeError(errors.at_user_line(f"{name}() got an unexpected keyword argument {next(iter(generalized))!r}"))
+        raise TypeError(
+            errors.at_user_line(f"{name}() got an unexpected keyword argument {next(iter(generalized))!r}")
+        )
     outs = (None,) * ufunc.nout if out is None else out if isinstance(out, tuple) else (out,)
     args = tuple(as_array(a) if isinstance(a, (list, tuple, np.ndarray)) else a for a in args)
     if dtype is not None:

@@ -62,7 +62,9 @@ def call_ufunc(ufunc: np.ufunc, method: str, args: tuple[Any, ...], kwargs: dict
         case "at":
             return at(ufunc, *args)
     raise errors.UnsupportedError(
-        errors.at_user_line(f"{name_of(ufunc)}.{method} cannot take a traced array. Write it with other functions.")
+        errors.at_user_line(
+            f"{name_of(ufunc)}.{method} cannot take a traced array. Write it with other functions."
+        )
     )
 
 
@@ -101,29 +103,13 @@ def reduce(
     else:
         if len(axes) > 1 and ufunc not in ASSOCIATIVE:
             raise ValueError(
-                errors.at_user_line(f"reduction operation {ufunc.__name__!r} is not reorderable: give one axis")
-            )
-        start = initial if given(initial) else ufunc.identity
-        if where is not True:
-            if start is None:
-                raise ValueError(errors.at_user_line(f"{name_of(ufunc)}.reduce with where= needs initial="))
-            x = choose(as_array(where), x, start)
-        rows = _axes_first(x, axes)
-        if ufunc in _LOGICAL:
-            rows = rows != 0
-        if rows.shape[0] == 0:
-            if start is None:
-                raise ValueError(
-                    errors.at_user_line(f"zero-size array to reduction operation {ufunc.__name__} without identity")
+                errors.at_user_line(
+                    f"reduction operation {ufunc.__name__!r} is not reorderable: give one axis"
                 )
-            result = np.full(rows.shape[1:], start, rows.dtype)
-        elif ufunc in ASSOCIATIVE:
-            result = _by_halves(function, rows)
-            result = function(initial, result) if given(initial) else result
-        else:
-            result = initial if given(initial) else rows[0]
-            for n in range(0 if given(initial) else 1, rows.shape[0]):
-                result = function(result, rows[n])
+            )
+        if where is not True:
+            where = _axes_first(broadcast_to(as_array(where), shape=x.shape), axes)
+        result = _reduce_rows(ufunc, function, _axes_first(x, axes), initial, where)
     if keepdims:
         result = reshape(result, shape=kept_shape(x.shape, axes))
     return store(result, out, True, "same_kind", f"{name_of(ufunc)}.reduce")
@@ -138,6 +124,35 @@ def _reductions() -> dict[np.ufunc, Callable[..., Any]]:
         np.maximum: lambda x, *, dtype, **kwargs: reductions.max(to_dtype(x, dtype), **kwargs),
         np.minimum: lambda x, *, dtype, **kwargs: reductions.min(to_dtype(x, dtype), **kwargs),
     }
+
+
+def _reduce_rows(ufunc: np.ufunc, function: Function, rows: Any, initial: Any, where: Any) -> Any:
+    """Reduce the first axis, by halves if the ufunc is associative, else one element after the other."""
+    identity = ufunc.identity
+    start = initial if given(initial) else identity
+    if start is None and where is not True:
+        raise ValueError(errors.at_user_line(f"{name_of(ufunc)}.reduce with where= needs initial="))
+    if start is None and rows.shape[0] == 0:
+        raise ValueError(
+            errors.at_user_line(
+                f"zero-size array to reduction operation {ufunc.__name__} which has no identity"
+            )
+        )
+    if ufunc in _LOGICAL:
+        rows = rows != 0
+    if ufunc in ASSOCIATIVE and identity is not None and rows.shape[0]:
+        if where is not True:
+            rows = choose(where, rows, identity)
+        result = _by_halves(function, rows)
+        return function(initial, result) if given(initial) else result
+    if start is None:
+        result, first = rows[0], 1
+    else:
+        result, first = np.full(rows.shape[1:], 1, rows.dtype) * start, 0
+    for n in range(first, rows.shape[0]):
+        joined = function(result, rows[n])
+        result = joined if where is True else choose(where[n], joined, result)
+    return result
 
 
 def _reduce_without_nan(ufunc: np.ufunc, x: Any, axes: tuple[int, ...], initial: Any, where: Any) -> Any:
@@ -155,7 +170,9 @@ def _reduce_without_nan(ufunc: np.ufunc, x: Any, axes: tuple[int, ...], initial:
 
 def _binary(ufunc: np.ufunc, method: str) -> None:
     if ufunc.nin != 2 or ufunc.nout != 1 or ufunc.signature is not None:
-        raise ValueError(errors.at_user_line(f"{name_of(ufunc)}.{method}: only for binary functions of one result"))
+        raise ValueError(
+            errors.at_user_line(f"{name_of(ufunc)}.{method}: only for binary functions of one result")
+        )
 
 
 def _axes_first(x: Any, axes: tuple[int, ...]) -> Any:
@@ -221,14 +238,18 @@ def _accumulate(ufunc: np.ufunc, x: Any, axis: int) -> Any:
 # --- reduceat --------------------------------------------------------------------------------------
 
 
-def reduceat(ufunc: np.ufunc, array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+def reduceat(
+    ufunc: np.ufunc, array: Any, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None
+) -> Any:
     """Answer ``np.add.reduceat(x, indices, axis)``: element i reduces from indices[i] up to indices[i + 1]."""
     _binary(ufunc, "reduceat")
     if isinstance(out, tuple):
         (out,) = out
     x = to_dtype(as_array(array), dtype)
     name = f"{name_of(ufunc)}.reduceat"
-    starts = np.asarray(plain_index(indices if hasattr(indices, "dtype") else np.asarray(indices, dtype=np.intp)))
+    starts = np.asarray(
+        plain_index(indices if hasattr(indices, "dtype") else np.asarray(indices, dtype=np.intp))
+    )
     if type(x) is not TracedArray:
         return store(ufunc.reduceat(x, starts, axis=axis), out, True, "same_kind", name)
     axis = axis_of(axis, len(x.shape))
@@ -240,7 +261,11 @@ def reduceat(ufunc: np.ufunc, array: Any, indices: Any, axis: Any = 0, dtype: An
     if ufunc is np.add:
         lengths = stops - starts
         segment = np.repeat(np.arange(len(starts)), lengths)
-        element = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(starts, lengths)
+        element = (
+            np.arange(lengths.sum())
+            - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            + np.repeat(starts, lengths)
+        )
         shape = (*x.shape[:axis], len(starts), *x.shape[axis + 1 :])
         result = index_add(getitem(x, index=(*before, element)), shape=shape, index=(*before, segment))
     else:
@@ -258,7 +283,9 @@ def reduceat(ufunc: np.ufunc, array: Any, indices: Any, axis: Any = 0, dtype: An
 def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
     """Answer ``np.subtract.outer(x, y)``: the operation on every pair of elements."""
     if ufunc.nin != 2 or ufunc.signature is not None:
-        raise ValueError(errors.at_user_line(f"{name_of(ufunc)}.outer: only for elementwise functions of two arguments"))
+        raise ValueError(
+            errors.at_user_line(f"{name_of(ufunc)}.outer: only for elementwise functions of two arguments")
+        )
     a, b = as_array(a), as_array(b)
     return call(ufunc, (reshape(a, shape=(*a.shape, *(1,) * len(b.shape))), b), **kwargs)
 
@@ -286,7 +313,9 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = UNSET) -> None:
     if numbers is None:
         a[index] = _stored(function(current, *operands), a, name)  # type: ignore[index]
     elif ufunc is np.add or ufunc is np.subtract:
-        b = broadcast_to(operands[0] if hasattr(operands[0], "shape") else np.asarray(operands[0]), shape=current.shape)
+        b = broadcast_to(
+            operands[0] if hasattr(operands[0], "shape") else np.asarray(operands[0]), shape=current.shape
+        )
         a[...] = _stored(function(a, index_add(b, shape=a.shape, index=index)), a, name)  # type: ignore[index]
     else:
         a[...] = _in_rounds(function, a, numbers, current.shape, operands, name)  # type: ignore[index]
@@ -294,7 +323,9 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = UNSET) -> None:
 
 def _stored(value: Any, a: TracedArray, name: str) -> Any:
     if not np.can_cast(value.dtype, a.dtype, "same_kind"):
-        raise errors.DtypeError(errors.at_user_line(f"{name}: cannot cast the result from {value.dtype} to {a.dtype}"))
+        raise errors.DtypeError(
+            errors.at_user_line(f"{name}: cannot cast the result from {value.dtype} to {a.dtype}")
+        )
     return to_dtype(value, a.dtype)
 
 

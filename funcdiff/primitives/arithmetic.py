@@ -14,10 +14,10 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, locally_constant, multilinear
-from funcdiff.core.rules import PLAIN_SCALARS
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import Over
 from funcdiff.core.recording import TracedArray
+from funcdiff.core.rules import PLAIN_SCALARS
 from funcdiff.primitives import comparison
 from funcdiff.primitives.comparison import equal, floor_divide, rint, trunc
 from funcdiff.primitives.domains import POSITIVE, REALS, complex_plane, on
@@ -71,7 +71,9 @@ ratio = elementwise(
 # --- arithmetic -----------------------------------------------------------------------------------
 
 add = elementwise(np.add, [1, 1], operator=operator.add, samples=on(REALS, REALS), holomorphic=True)
-subtract = elementwise(np.subtract, [1, -1], operator=operator.sub, samples=on(REALS, REALS), holomorphic=True)
+subtract = elementwise(
+    np.subtract, [1, -1], operator=operator.sub, samples=on(REALS, REALS), holomorphic=True
+)
 multiply = elementwise(
     np.multiply,
     [lambda _out, _x, y: y, lambda _out, x, _y: x],
@@ -181,7 +183,7 @@ def _is_complex(x: Any) -> bool:
 
 def _stacked(x: Any) -> Any:
     """Stack sequences and object arrays, whose dtype does not tell whether they are complex."""
-    if type(x) is TracedArray or type(x) is np.ndarray and not x.dtype.hasobject:
+    if type(x) is TracedArray or (type(x) is np.ndarray and not x.dtype.hasobject):
         return x
     return stack_objects(np.asarray(x) if isinstance(x, (list, tuple)) else x)
 
@@ -251,7 +253,9 @@ def _fraction(x: Any) -> Any:
     return np.modf(x)[0]
 
 
-fraction = elementwise(_fraction, [1], name="fraction", samples=on((1.2, 1.8)), doc="The first part of `numpy.modf`.")
+fraction = elementwise(
+    _fraction, [1], name="fraction", samples=on((1.2, 1.8)), doc="The first part of `numpy.modf`."
+)
 
 
 def modf(x: Any) -> tuple[Any, Any]:
@@ -320,5 +324,3 @@ def float_power(x: Any, y: Any) -> Any:
         return a if a.dtype == dtype else astype(a, dtype=dtype)
 
     return power(widen(x), widen(y))
-
-

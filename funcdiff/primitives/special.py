@@ -146,7 +146,9 @@ def _gamma_density(a: Any, x: Any) -> Any:
     return exp(xlogy(a - 1, x) - x - weakly(gammaln, a))
 
 
-gammainc = elementwise(sp.gammainc, [None, lambda _out, a, x: _gamma_density(a, x)], samples=on(POSITIVE, POSITIVE))
+gammainc = elementwise(
+    sp.gammainc, [None, lambda _out, a, x: _gamma_density(a, x)], samples=on(POSITIVE, POSITIVE)
+)
 gammaincc = elementwise(
     sp.gammaincc, [None, lambda _out, a, x: -_gamma_density(a, x)], samples=on(POSITIVE, POSITIVE)
 )
@@ -169,10 +171,14 @@ def _beta_density(a: Any, b: Any, x: Any) -> Any:
 
 
 betainc = elementwise(
-    sp.betainc, [None, None, lambda _out, a, b, x: _beta_density(a, b, x)], samples=on(POSITIVE, POSITIVE, UNIT)
+    sp.betainc,
+    [None, None, lambda _out, a, b, x: _beta_density(a, b, x)],
+    samples=on(POSITIVE, POSITIVE, UNIT),
 )
 betaincc = elementwise(
-    sp.betaincc, [None, None, lambda _out, a, b, x: -_beta_density(a, b, x)], samples=on(POSITIVE, POSITIVE, UNIT)
+    sp.betaincc,
+    [None, None, lambda _out, a, b, x: -_beta_density(a, b, x)],
+    samples=on(POSITIVE, POSITIVE, UNIT),
 )
 betaincinv = elementwise(
     sp.betaincinv,
@@ -336,17 +342,27 @@ spence = elementwise(  # log(z) / (1 - z), through log1p(u)/u so that z = 1 is r
 
 # --- elliptic integrals (DLMF 19.4.1, 19.4.2, with m = k²) -----------------------------------------------
 
-ellipe = elementwise(sp.ellipe, [lambda _out, m: math.pi / -8 * _hyp2f1(0.5, 1.5, 2.0, m)], samples=on((-0.9, 0.9)))
-ellipk = elementwise(sp.ellipk, [lambda _out, m: math.pi / 8 * _hyp2f1(1.5, 1.5, 2.0, m)], samples=on((-0.9, 0.9)))
+ellipe = elementwise(
+    sp.ellipe, [lambda _out, m: math.pi / -8 * _hyp2f1(0.5, 1.5, 2.0, m)], samples=on((-0.9, 0.9))
+)
+ellipk = elementwise(
+    sp.ellipk, [lambda _out, m: math.pi / 8 * _hyp2f1(1.5, 1.5, 2.0, m)], samples=on((-0.9, 0.9))
+)
 
 # --- Bessel functions, wrt the argument (DLMF 10.6.1, 10.29.1) --------------------------------------------
 
 jv = elementwise(
     sp.jv, [None, lambda _out, v, x: (jv(v - 1, x) - jv(v + 1, x)) / 2], samples=orders(*POSITIVE), name="jv"
 )
-yv = elementwise(sp.yv, [None, lambda _out, v, x: (yv(v - 1, x) - yv(v + 1, x)) / 2], samples=orders(*POSITIVE))
-iv = elementwise(sp.iv, [None, lambda _out, v, x: (iv(v - 1, x) + iv(v + 1, x)) / 2], samples=orders(*POSITIVE))
-kv = elementwise(sp.kv, [None, lambda _out, v, x: (kv(v - 1, x) + kv(v + 1, x)) / -2], samples=orders(*POSITIVE))
+yv = elementwise(
+    sp.yv, [None, lambda _out, v, x: (yv(v - 1, x) - yv(v + 1, x)) / 2], samples=orders(*POSITIVE)
+)
+iv = elementwise(
+    sp.iv, [None, lambda _out, v, x: (iv(v - 1, x) + iv(v + 1, x)) / 2], samples=orders(*POSITIVE)
+)
+kv = elementwise(
+    sp.kv, [None, lambda _out, v, x: (kv(v - 1, x) + kv(v + 1, x)) / -2], samples=orders(*POSITIVE)
+)
 
 
 def _real_argument(x: Any, name: str) -> Any:

@@ -19,7 +19,6 @@ from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 PER_DEGREE = math.pi / 180
 
 
-
 def _one_minus_square(x: Any) -> Any:
     """1 - x², keeping the sign of a zero imaginary part, which ``1 - x`` and ``x + 1`` lose."""
     return -((x - 1) * (x - -1))
@@ -39,7 +38,9 @@ arctan = elementwise(np.arctan, [Over(lambda _out, x: 1 + x * x)], samples=on(RE
 sinh = elementwise(np.sinh, [lambda _out, x: cosh(x)], samples=on(REALS), holomorphic=True)
 cosh = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomorphic=True)
 tanh = elementwise(np.tanh, [lambda out, _x: 1 - out * out], samples=on(REALS), holomorphic=True)
-arcsinh = elementwise(np.arcsinh, [Over(lambda _out, x: sqrt(1 + x * x))], samples=on(REALS), holomorphic=True)
+arcsinh = elementwise(
+    np.arcsinh, [Over(lambda _out, x: sqrt(1 + x * x))], samples=on(REALS), holomorphic=True
+)
 arccosh = elementwise(
     np.arccosh, [Over(lambda _out, x: sqrt(x - 1) * sqrt(x - -1))], samples=on((1.2, 3.0)), holomorphic=True
 )

@@ -141,7 +141,9 @@ def logsumexp(
         return _sp.logsumexp(a, axis=axis, b=b, keepdims=keepdims, return_sign=return_sign)
     a = as_array(a)
     if a.dtype.kind == "c":
-        raise unsupported_keyword("scipy.special.logsumexp", "complex numbers", "Write np.log(np.sum(np.exp(a))).")
+        raise unsupported_keyword(
+            "scipy.special.logsumexp", "complex numbers", "Write np.log(np.sum(np.exp(a)))."
+        )
     if b is not None:
         b = as_array(b)
         a = _where(b == 0, -np.inf, a)  # such terms count for nothing, whatever `a` is

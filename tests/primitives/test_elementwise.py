@@ -52,7 +52,10 @@ def test_copysign_and_heaviside():
 def test_logaddexp_at_equal_infinities_is_finite():
     for f in (np.logaddexp, np.logaddexp2):
         with np.errstate(divide="raise", over="raise", invalid="raise"):
-            gx, gy = slope(f, [-np.inf, np.inf, -np.inf, 800.0], [-np.inf, np.inf, 0.0, -800.0])
+            _, pull = fd.pullback(
+                f, np.array([-np.inf, np.inf, -np.inf, 800.0]), np.array([-np.inf, np.inf, 0.0, -800.0])
+            )
+            gx, gy = pull(np.ones(4))
         np.testing.assert_array_equal(gx, [0.5, 0.5, 0.0, 1.0])
         np.testing.assert_array_equal(gy, [0.5, 0.5, 1.0, 0.0])
 
@@ -108,7 +111,9 @@ def test_power_zero_is_flat_everywhere(exponent):
     np.testing.assert_array_equal(g, 0.0)
 
 
-@pytest.mark.parametrize("make", [int, float, np.float64, np.int64, lambda n: np.full(4, n), lambda n: np.full(4, n, float)])
+@pytest.mark.parametrize(
+    "make", [int, float, np.float64, np.int64, lambda n: np.full(4, n), lambda n: np.full(4, n, float)]
+)
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_integer_powers_of_any_base(n, make):
     x = np.array([0.0, -2.0, 3.0, -0.5])
@@ -158,7 +163,11 @@ def test_python_base_keeps_float32():
 
 def test_remainders():
     x, y = np.array([5.3, -5.3, 5.3, -5.3]), np.array([2.0, 2.0, -2.0, -2.0])
-    for f, quotient in ((np.remainder, np.floor), (np.fmod, np.trunc), (lambda a, b: np.divmod(a, b)[1], np.floor)):
+    for f, quotient in (
+        (np.remainder, np.floor),
+        (np.fmod, np.trunc),
+        (lambda a, b: np.divmod(a, b)[1], np.floor),
+    ):
         gx, gy = slope(f, x, y)
         np.testing.assert_array_equal(gx, 1.0)
         np.testing.assert_array_equal(gy, -quotient(x / y))
@@ -254,7 +263,7 @@ def test_sinc_at_zero_and_far_out():
         return sinc(x, order=0)
 
     assert fd.grad(f)(0.0) == 0.0
-    np.testing.assert_allclose(fd.grad(fd.grad(f))(0.0), -np.pi**2 / 3, rtol=1e-14)
+    np.testing.assert_allclose(fd.grad(fd.grad(f))(0.0), -(np.pi**2) / 3, rtol=1e-14)
     for x in (1e-8, 0.3, 1.0, 2.0, 17.3):
         u = np.pi * x
         if x > 0.1:
@@ -266,7 +275,9 @@ def test_sinc_at_zero_and_far_out():
 # --- zero stays zero --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("f", [np.log, np.sqrt, np.reciprocal, lambda x: x**-1.5, lambda x: np.arctan2(x, x) / x])
+@pytest.mark.parametrize(
+    "f", [np.log, np.sqrt, np.reciprocal, lambda x: x**-1.5, lambda x: np.arctan2(x, x) / x]
+)
 def test_what_is_not_selected_has_no_derivative(f):
     x = np.array([0.0, 1.0])
     with np.errstate(all="ignore"):

@@ -21,7 +21,10 @@ for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.prim
     importlib.import_module(module.name)
 
 TREATED_AS_CONSTANT = {"rounding", "stop_gradient"}
-DEFINED_UP_TO_PHASES = {"eigh", "svd"}  # for complex matrices; what does not depend on phases is tested elsewhere
+DEFINED_UP_TO_PHASES = {
+    "eigh",
+    "svd",
+}  # for complex matrices; what does not depend on phases is tested elsewhere
 
 PRIMITIVES = dict(sorted(REGISTRY.items()))  # as it is now: other tests may add their own
 DIFFERENTIABLE = [n for n, p in PRIMITIVES.items() if not isinstance(p, LocallyConstant) and p.custom is None]
@@ -84,7 +87,10 @@ def random_like(rng, x):
 
 
 def filled(found, like):
-    return [np.zeros(np.shape(x), np.asarray(x).dtype) if t is None else t for t, x in zip(found, like, strict=True)]
+    return [
+        np.zeros(np.shape(x), np.asarray(x).dtype) if t is None else t
+        for t, x in zip(found, like, strict=True)
+    ]
 
 
 def forward(f, values, tangents):
@@ -194,7 +200,9 @@ def test_second_derivatives_agree_by_all_four_nestings(name):
         }
         for nesting, found in nestings.items():
             assert abs(found - expected) < 1e-6 * size, (nesting, found, expected)
-        np.testing.assert_allclose(list(nestings.values()), nestings["forward over reverse"], atol=1e-9 * size)
+        np.testing.assert_allclose(
+            list(nestings.values()), nestings["forward over reverse"], atol=1e-9 * size
+        )
 
 
 def filled_traced(found, outs):
@@ -223,7 +231,9 @@ def complex_cases(name):
         yield restrict(primitive, moved, params)
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLED if PRIMITIVES[n].holomorphic and n not in DEFINED_UP_TO_PHASES])
+@pytest.mark.parametrize(
+    "name", [n for n in SAMPLED if PRIMITIVES[n].holomorphic and n not in DEFINED_UP_TO_PHASES]
+)
 def test_complex_arguments(name):
     rng = np.random.default_rng(5)
     for f, values in complex_cases(name):
@@ -381,8 +391,17 @@ def test_precision_is_kept(name, dtype):
         pulled = recording.pull(seeds)
         assert [g.dtype for g in pulled] == [v.dtype for v in values]
         if dtype is np.float32:
-            wide, points = restrict(primitive, [np.asarray(a).astype(np.result_type(a, np.float64))[()] if kind_of(a) in "fc" else a for a in args], params)
-            exact = record(wide, points).pull([np.asarray(s).astype(np.result_type(s, np.float64)) for s in seeds])
+            wide, points = restrict(
+                primitive,
+                [
+                    np.asarray(a).astype(np.result_type(a, np.float64))[()] if kind_of(a) in "fc" else a
+                    for a in args
+                ],
+                params,
+            )
+            exact = record(wide, points).pull(
+                [np.asarray(s).astype(np.result_type(s, np.float64)) for s in seeds]
+            )
             close(pulled, exact, tol=2e-4)
 
             def gradient(*x, f=f, seeds=seeds):

@@ -98,9 +98,13 @@ def test_polygamma_and_zeta():
     x = np.array([0.4, 2.0])
     for n in range(4):
         np.testing.assert_allclose(special.polygamma(n, x), sp.polygamma(n, x))
-        np.testing.assert_allclose(slope(lambda x, n=n: special.polygamma(n, x), x), sp.polygamma(n + 1, x), rtol=1e-12)
+        np.testing.assert_allclose(
+            slope(lambda x, n=n: special.polygamma(n, x), x), sp.polygamma(n + 1, x), rtol=1e-12
+        )
     orders = np.array([0, 3])
-    np.testing.assert_allclose(slope(lambda x: special.polygamma(orders, x), x), sp.polygamma(orders + 1, x), rtol=1e-12)
+    np.testing.assert_allclose(
+        slope(lambda x: special.polygamma(orders, x), x), sp.polygamma(orders + 1, x), rtol=1e-12
+    )
     np.testing.assert_allclose(slope(lambda q: special.zeta(3.0, q), x), -3 * sp.zeta(4.0, x), rtol=1e-12)
 
 
@@ -110,14 +114,18 @@ def test_logsumexp(axis, keepdims):
     rng = np.random.default_rng(0)
     a, b = rng.normal(0, 20, (3, 4)), rng.uniform(0, 2, (3, 4))
     for weights in (None, b):
-        value, pull = fd.pullback(lambda a, w=weights: special.logsumexp(a, axis=axis, b=w, keepdims=keepdims), a)
+        value, pull = fd.pullback(
+            lambda a, w=weights: special.logsumexp(a, axis=axis, b=w, keepdims=keepdims), a
+        )
         expected = sp.logsumexp(a, axis=axis, b=weights, keepdims=keepdims)
         np.testing.assert_allclose(value, expected, rtol=1e-14)
         assert np.shape(value) == np.shape(expected)
         if weights is None:
             (g,) = pull(np.ones_like(expected))
             np.testing.assert_allclose(g, sp.softmax(a, axis=axis), rtol=1e-12)
-    fd.testing.check_grads(lambda a, b: special.logsumexp(a, axis=axis, b=b, keepdims=keepdims), (a / 20, b), order=2)
+    fd.testing.check_grads(
+        lambda a, b: special.logsumexp(a, axis=axis, b=b, keepdims=keepdims), (a / 20, b), order=2
+    )
 
 
 def test_logsumexp_keeps_small_digits_and_is_finite_at_minus_infinity():
@@ -176,7 +184,9 @@ def test_importing_funcdiff_does_not_import_scipy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("f", [sp.expit, sp.gammaln, sp.erf, lambda x: sp.xlogy(0.5, x), lambda x: sp.jv(1, x)])
+@pytest.mark.parametrize(
+    "f", [sp.expit, sp.gammaln, sp.erf, lambda x: sp.xlogy(0.5, x), lambda x: sp.jv(1, x)]
+)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_gradients_keep_the_precision_of_the_input(f, dtype):
     x = np.array([0.5, 1.5], dtype)
