@@ -19,7 +19,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
-from funcdiff.core.recording import STALE, Recorder, TracedArray, box, revive
+from funcdiff.core.recording import STALE, Recorder, TracedArray, box, innermost, revive
 
 Step = tuple[Callable[..., Any], dict[str, Any]]
 Path = tuple[Step, ...]
@@ -236,6 +236,22 @@ def _register(root: TracedArray, view: TracedArray) -> None:
     elif len(views) >= 64 and not len(views) & (len(views) - 1):  # forget dead views, amortised
         views[:] = [reference for reference in views if reference() is not None]
     views.append(weakref.ref(view))
+
+
+def layout(x: Any) -> Any:
+    """Return a plain array laid out as NumPy would have laid out `x`.
+
+    The slices of a written array are copied when they are read, so their own values do not tell.
+    """
+    plain = innermost(x)
+    if type(x) is TracedArray and getattr(x, "base", None) is not None:
+        root, path = x.base
+        seen = innermost(root)
+        if isinstance(seen, np.ndarray) and seen.shape == root.shape:
+            for function, params in path:
+                seen = function(seen, **params)
+            return seen
+    return plain
 
 
 def is_written(x: TracedArray) -> bool:

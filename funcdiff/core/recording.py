@@ -199,7 +199,7 @@ def is_scalar_value(x: Any) -> bool:
     while type(x) is TracedArray:
         if x.recorder.level < 0:
             revive(x)
-        if x.recorder.batch and x.place:
-            return not x.shape
+        if x.recorder.batch and x.place:  # a batch of scalars is an array: only a view tells 0-d arrays
+            return not x.shape and getattr(x, "base", None) is None
         x = x.value
     return not isinstance(x, np.ndarray)

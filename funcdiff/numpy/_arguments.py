@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from funcdiff import errors
 from funcdiff.core.matching import convert
-from funcdiff.core.mutation import link_view
+from funcdiff.core.mutation import layout, link_view
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
 
@@ -110,10 +110,22 @@ def unsupported_keyword(name: str, keyword: str, remedy: str) -> errors.Unsuppor
     )
 
 
+def example_of(x: Any) -> Any:
+    """Return a plain array laid out in memory as the array is, without the axes that `vmap` maps over."""
+    found = innermost(x)
+    if not isinstance(found, np.ndarray):
+        return np.asarray(found)
+    extra = found.ndim - len(x.shape)
+    if not extra:
+        return found
+    return found[(0,) * extra] if 0 not in found.shape else np.empty(x.shape, found.dtype)
+
+
 def linked(x: Any, out: Any, function: Any, **params: Any) -> Any:
     """Link a result as a view if NumPy made one."""
     if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(out):
-        a, b = innermost(x), innermost(out)
+        a = layout(x)
+        b = innermost(out) if a is innermost(x) else function(a, **params)
         if a is b or isinstance(a, np.ndarray) and np.may_share_memory(a, b):
             link_view(x, out, (function, params))
     return out

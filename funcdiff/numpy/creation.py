@@ -14,7 +14,7 @@ from funcdiff.core.free import buffer
 from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.recording import Recorder, TracedArray, concrete, innermost
-from funcdiff.numpy._arguments import as_array, shape_of, to_dtype
+from funcdiff.numpy._arguments import as_array, example_of, shape_of, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
 from funcdiff.primitives.selection import where as select
 from funcdiff.primitives.shape import broadcast_to, reshape, stack, transpose
@@ -60,7 +60,7 @@ def array(
         return _like(np.array(object, dtype, copy=copy, order=order, subok=subok, **limits), like)  # type: ignore[call-overload]
     out = to_dtype(assembled(object), dtype)
     if out is object and copy:
-        out = copy_of(out)
+        out = copy_of(out, order=order or "K")
     if len(out.shape) < ndmin:
         out = reshape(out, shape=(1,) * (ndmin - len(out.shape)) + out.shape)
     return out
@@ -120,7 +120,7 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """Copy an array."""
-    return copy_of(as_array(a))
+    return copy_of(as_array(a), order=order)
 
 
 @implements(np.astype)
@@ -191,18 +191,11 @@ def _shaped_like(a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], Any]:
     return a.shape if shape is None else shape_of(shape), a.dtype if dtype is None else np.dtype(dtype)
 
 
-def _laid_out(a: Any) -> Any:
-    """Return an empty array laid out as NumPy's ``order="K"`` does, where the layout is known."""
-    plain = a
-    while type(plain) is TracedArray:
-        plain = plain.value
-    return "F" if isinstance(plain, np.ndarray) and plain.shape == a.shape and plain.flags.fnc else "C"
-
-
 def _prototype_fill(make: Any, a: Any, dtype: Any, order: str, shape: Any, *value: Any) -> Any:
     a = as_array(a)
     new, kind = _shaped_like(a, dtype, shape)
-    order = _laid_out(a) if order in ("K", "A") and shape is None else "C" if order in ("K", "A") else order
+    if order in ("K", "A"):
+        order = "F" if shape is None and example_of(a).flags.fnc else "C"
     plain = make(new, *value, kind, order)
     return _like(plain, a) if type(a) is TracedArray else buffer(plain)
 

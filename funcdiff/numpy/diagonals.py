@@ -27,6 +27,9 @@ def read_diagonal(x: Any, *, offset: int, axis1: int, axis2: int) -> Any:
     return transpose(found, axes=(*range(1, len(rest) + 1), 0))
 
 
+read_diagonal.__name__ = "diagonal"  # what an error about writing through it calls it
+
+
 def diagonal_indices(n: int, m: int, offset: int) -> tuple[Any, Any]:
     """Return rows and columns of a diagonal of an n by m matrix."""
     length = max(0, min(n + min(offset, 0), m - max(offset, 0)))

@@ -168,6 +168,8 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = axis_of(axis, len(arr.shape))
-    obj = obj if isinstance(obj, slice) else concrete(as_array(obj))
+    if not isinstance(obj, slice):
+        obj = concrete(as_array(obj))
+        obj = obj.astype(np.intp) if obj.size == 0 else obj
     rest = np.delete(np.arange(arr.shape[axis]), obj)
     return getitem(arr, index=(slice(None),) * axis + (rest,))

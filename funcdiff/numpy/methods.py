@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.recording import TracedArray, concrete, innermost
+from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value
 from funcdiff.numpy import (
     diagonals,
     in_place,
@@ -91,16 +91,19 @@ def _transpose(self: Any, *axes: Any) -> Any:
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
-    out = shapes.reshape(self, (prod(self.shape),), order)
-    return copy(out)
+    return copy(shapes.ravel(self, order))
 
 
 def _copy(self: Any, order: str = "C") -> Any:
-    return copy(self)
+    return self if is_scalar_value(self) else copy(self, order=order)  # scalars are immutable
+
+
+def _clone(self: Any) -> Any:
+    return _copy(self, "K")
 
 
 def _deepcopy(self: Any, memo: Any) -> Any:
-    return copy(self)
+    return _clone(self)
 
 
 def _astype(
@@ -111,7 +114,7 @@ def _astype(
             f"Cannot cast array data from {self.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}"
         )
     out = to_dtype(self, dtype)
-    return _copy(out) if out is self and copy else out
+    return _clone(out) if out is self and copy else out
 
 
 def _view(self: Any, *shape: Any, dtype: Any = None, type: Any = None) -> Any:
@@ -367,7 +370,7 @@ def _add_scaled(self: Any, other: Any, *, alpha: Any = 1) -> Any:
 METHODS: dict[str, Any] = {
     "__array_priority__": 1000.0,
     "__ceil__": _rounded(ceil),
-    "__copy__": _copy,
+    "__copy__": _clone,
     "__deepcopy__": _deepcopy,
     "__floor__": _rounded(floor),
     "__trunc__": _rounded(trunc),
@@ -400,7 +403,7 @@ METHODS: dict[str, Any] = {
     "choose": _choose,
     "clamp": _clip,
     "clip": _clip,
-    "clone": _copy,
+    "clone": _clone,
     "compress": _compress,
     "conj": np.conjugate,
     "conjugate": np.conjugate,

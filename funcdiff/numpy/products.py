@@ -11,7 +11,7 @@ import numpy as np
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray
 from funcdiff.numpy._arguments import UNSET, as_array, axis_of, deliver, given, to_dtype, unsupported_keyword
-from funcdiff.numpy._protocol import implements
+from funcdiff.numpy._protocol import UFUNCS, implements
 from funcdiff.numpy.shapes import permuted
 from funcdiff.numpy.subscripts import explicit_subscripts, split_operands
 from funcdiff.primitives import product as p
@@ -142,6 +142,21 @@ def vecmat(
 ) -> Any:
     """Products of conjugated vectors and matrices."""
     return _stacked(p.vecmat, x1, x2, out, axes, axis, keepdims, dtype, rest)
+
+
+def _with_keywords(primitive: Any, stacked: Any) -> Any:
+    def function(*args: Any, **keywords: Any) -> Any:
+        return stacked(*args, **keywords) if keywords else primitive(*args)
+
+    function.__name__ = primitive.__name__
+    return function
+
+
+UFUNCS[np.matmul] = _with_keywords(p.matmul, matmul)
+UFUNCS[np.vecdot] = _with_keywords(p.vecdot, vecdot)
+if hasattr(np, "matvec"):  # NumPy 2.2
+    UFUNCS[np.matvec] = _with_keywords(p.matvec, matvec)
+    UFUNCS[np.vecmat] = _with_keywords(p.vecmat, vecmat)
 
 
 # --- dot and its relatives ----------------------------------------------------------------------------

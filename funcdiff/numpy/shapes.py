@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff import errors
-from funcdiff.core.mutation import link_view
-from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
-from funcdiff.numpy._arguments import as_array, axes_of, axis_of, linked, shape_of
+from funcdiff.core.recording import TracedArray, innermost
+from funcdiff.numpy._arguments import as_array, axes_of, axis_of, example_of, linked, shape_of
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import shape as p
-from funcdiff.primitives.indexing import getitem
 
 
 def _reshaped(a: Any, shape: tuple[int, ...]) -> Any:
@@ -24,11 +21,6 @@ def _reshaped(a: Any, shape: tuple[int, ...]) -> Any:
 def permuted(a: Any, axes: tuple[int, ...]) -> Any:
     """Permute the axes, as a view."""
     return linked(a, p.transpose(a, axes=axes), p.transpose, axes=axes)
-
-
-def sliced(a: Any, index: Any) -> Any:
-    """Read a basic index, as a view."""
-    return a[index] if type(a) is TracedArray else getitem(a, index=index)
 
 
 def full_shape(shape: Any, size: int) -> tuple[int, ...]:
@@ -45,18 +37,12 @@ def full_shape(shape: Any, size: int) -> tuple[int, ...]:
     return wanted
 
 
-def is_fortran(a: Any) -> bool:
-    """Tell whether NumPy lays the array out in Fortran order and not in C order."""
-    plain = innermost(a)
-    return isinstance(plain, np.ndarray) and plain.flags.fnc
-
-
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """Give an array a new shape."""
     a = as_array(a)
     new = full_shape(shape, prod(a.shape))
-    if order == "F" or (order == "A" and is_fortran(a)):
+    if order == "F" or (order == "A" and example_of(a).flags.fnc):
         rank = len(a.shape)
         turned = permuted(a, tuple(range(rank))[::-1])
         out = permuted(_reshaped(turned, new[::-1]), tuple(range(len(new)))[::-1])
@@ -73,11 +59,21 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """Flatten to one dimension, as a view where NumPy can."""
+    """Flatten to one dimension, as a view where the elements lie in that order in memory."""
     a = as_array(a)
+    flags = example_of(a).flags
+    size = (prod(a.shape),)
     if order == "K":
-        order = "A"  # the layout of a traced array is its own business
-    return reshape(a, -1 if prod(a.shape) else (0,), order)
+        strides = example_of(a).strides
+        a = permuted(a, tuple(sorted(range(len(a.shape)), key=lambda n: -abs(strides[n]))))
+        flags, order = example_of(a).flags, "C"
+    elif order == "A":
+        order = "F" if flags.fnc else "C"
+    if flags.f_contiguous if order == "F" else flags.c_contiguous:
+        return reshape(a, size, order)
+    if order == "F":
+        a = p.transpose(a, axes=tuple(range(len(a.shape)))[::-1])
+    return p.copy(p.reshape(a, shape=size))
 
 
 @implements(np.transpose, np.permute_dims)

@@ -19,8 +19,9 @@ def function_of(ufunc: np.ufunc) -> Function:
     """Return what a ufunc means for traced arrays; SciPy's are learnt on first sight."""
     function = _protocol.UFUNCS.get(ufunc)
     if function is None and "scipy.special" in sys.modules:
-        from funcdiff.primitives import special
+        from funcdiff.primitives import bessel, special
 
+        del bessel  # imported to be registered
         _protocol.collect_ufuncs()
         _protocol.UFUNCS.update(special.SPELLINGS)
         function = _protocol.UFUNCS.get(ufunc)

@@ -300,7 +300,7 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = UNSET) -> None:
         raise plain_write(name)
     function = function_of(ufunc)
     index = plain_index(indices)
-    operands = () if b is UNSET else (as_array(b) if isinstance(b, (list, tuple)) else b,)
+    operands: tuple[Any, ...] = () if b is UNSET else (as_array(b) if isinstance(b, (list, tuple)) else b,)
     if is_traced_index(index):
         _add_at_mapped(ufunc, a, index, operands, name)
         return

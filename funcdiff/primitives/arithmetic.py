@@ -15,7 +15,7 @@ import numpy as np
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, locally_constant, multilinear
 from funcdiff.core.objects import stack_objects
-from funcdiff.core.primitive import Over
+from funcdiff.core.primitive import Function, Over
 from funcdiff.core.recording import TracedArray
 from funcdiff.core.rules import PLAIN_SCALARS
 from funcdiff.primitives import comparison
@@ -43,7 +43,7 @@ def _scale(g: Any, p: Any) -> Any:
     return out if shape else out[()]
 
 
-scale = multilinear(
+scale: Function = multilinear(
     _scale,
     [lambda ct, _g, p: scale(ct, p), lambda ct, g, _p: scale(g, ct)],
     name="scale",
@@ -59,7 +59,7 @@ def _ratio(x: Any, y: Any) -> Any:
     return out[()]
 
 
-ratio = elementwise(
+ratio: Function = elementwise(
     _ratio,
     [lambda _out, _x, y: weakly(lambda d: ratio(1.0, d), y), lambda out, _x, y: -ratio(out, y)],
     name="ratio",
@@ -117,7 +117,7 @@ def _power_exponent(out: Any, x: Any, _y: Any) -> Any:
     return scale(log(x + equal(x, 0)), out)
 
 
-power = elementwise(
+power: Function = elementwise(
     np.power,
     [_power_base, _power_exponent],
     operator=operator.pow,
@@ -150,7 +150,7 @@ def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
 _absolute = elementwise(
     np.absolute, [lambda _out, x: comparison.sign(x)], name="absolute", samples=on((-2.0, -0.3))
 )
-_modulus = general(
+_modulus: Function = general(
     np.absolute,
     jvps=[lambda t, out, z: real(ratio(conj(z), out) * t)],
     vjps=[lambda g, out, z: g * ratio(conj(z), out)],
@@ -166,7 +166,7 @@ def _unit_jvp(t: Any, out: Any, z: Any) -> Any:
     return (t - out * real(conj(out) * t)) * ratio(1.0, _modulus(z))
 
 
-unit = general(
+unit: Function = general(
     np.sign,
     jvps=[_unit_jvp],
     batch=lambda values, flags, size: unit(values[0]),
@@ -208,7 +208,7 @@ def _copysign_partial(_out: Any, x: Any, y: Any) -> Any:
     return s * copysign(s, y)
 
 
-copysign = elementwise(np.copysign, [_copysign_partial, 0], samples=on((-2.0, -0.3), POSITIVE))
+copysign: Function = elementwise(np.copysign, [_copysign_partial, 0], samples=on((-2.0, -0.3), POSITIVE))
 heaviside = elementwise(
     np.heaviside,
     [0, lambda _out, x, _y: equal(x, 0)],

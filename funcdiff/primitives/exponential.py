@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import elementwise
-from funcdiff.core.primitive import Over
+from funcdiff.core.primitive import Function, Over
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 
 LOG_2 = math.log(2.0)
 LOG_10 = math.log(10.0)
 
-exp = elementwise(np.exp, [lambda out, _x: out], samples=on(REALS), holomorphic=True)
+exp: Function = elementwise(np.exp, [lambda out, _x: out], samples=on(REALS), holomorphic=True)
 exp2 = elementwise(np.exp2, [lambda out, _x: out * LOG_2], samples=on(REALS), holomorphic=True)
 expm1 = elementwise(np.expm1, [lambda _out, x: exp(x)], samples=on(REALS), holomorphic=True)
 
@@ -51,12 +51,12 @@ def _share_2(x: Any, y: Any) -> Any:
     return exp2(-logaddexp2(difference(y, x), 0.0))
 
 
-logaddexp = elementwise(
+logaddexp: Function = elementwise(
     np.logaddexp,
     [lambda _out, x, y: _share_e(x, y), lambda _out, x, y: _share_e(y, x)],
     samples=on(REALS, REALS),
 )
-logaddexp2 = elementwise(
+logaddexp2: Function = elementwise(
     np.logaddexp2,
     [lambda _out, x, y: _share_2(x, y), lambda _out, x, y: _share_2(y, x)],
     samples=on(REALS, REALS),

@@ -101,8 +101,8 @@ def _getitem(self: TracedArray, index: Any) -> Any:
                 out.value = out.value.copy()  # else each slice would force a copy at the next write
             elif type(out.value) is TracedArray:
                 _copy_innermost(out.value)
-        if not is_scalar_value(out):
-            link_view(self, out, (getitem, {"index": index}))
+        if out.shape or index is Ellipsis or (type(index) is tuple and Ellipsis in index):
+            link_view(self, out, (getitem, {"index": index}))  # a full index without Ellipsis gives a scalar
     return out
 
 

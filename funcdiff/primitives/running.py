@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import general, locally_constant
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.reduction import recurrence
 from funcdiff.primitives.selection import where
 
@@ -22,7 +23,7 @@ def _running_ties(x: Any, out: Any, *, axis: int) -> tuple[Any, Any, Any]:
     return attains, same, recurrence(same, attains.astype(real), axis=axis)
 
 
-running_ties = locally_constant(
+running_ties: Function = locally_constant(
     _running_ties,
     name="running_ties",
     batch=lambda values, flags, size, *, axis: running_ties(*values, axis=axis + 1),
@@ -48,7 +49,7 @@ def _running_minimum(x: Any, *, axis: int) -> Any:
     return np.minimum.accumulate(x, axis=axis)
 
 
-running_maximum = general(
+running_maximum: Function = general(
     _running_maximum,
     jvps=[_jvp],
     batch=lambda values, flags, size, *, axis: running_maximum(values[0], axis=axis + 1),
@@ -57,7 +58,7 @@ running_maximum = general(
     holomorphic=False,
     doc="Maximum of the elements so far; those that tie share the derivative equally.",
 )
-running_minimum = general(
+running_minimum: Function = general(
     _running_minimum,
     jvps=[_jvp],
     batch=lambda values, flags, size, *, axis: running_minimum(values[0], axis=axis + 1),

@@ -123,13 +123,20 @@ astype = linear(
 )
 
 
-def _copy(x: Any) -> Any:
-    return np.array(x)
+def _copy(x: Any, *, order: str = "K") -> Any:
+    x = np.asarray(x)
+    if order == "K" and 0 in x.strides:  # of a broadcast array: NumPy would put the repeated axes innermost
+        outside_in = sorted(range(x.ndim), key=lambda n: (x.strides[n] != 0, -abs(x.strides[n])))
+        inverse = np.argsort(outside_in)
+        out = np.empty([x.shape[n] for n in outside_in], x.dtype).transpose(inverse)
+        out[...] = x
+        return out
+    return np.array(x, order=order)  # type: ignore[call-overload]
 
 
 copy = linear(
     _copy,
-    lambda g, x: g,
+    lambda g, x, *, order="K": g,
     batch=_batch_same("copy"),
     name="copy",
     samples=_rng_samples((2, 3)),

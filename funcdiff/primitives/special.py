@@ -15,9 +15,9 @@ import scipy.special as sp
 
 from funcdiff import errors
 from funcdiff.core.declare import elementwise, locally_constant
-from funcdiff.core.primitive import Over
-from funcdiff.primitives.arithmetic import cbrt, maximum, minimum, scale, sign, sqrt, weakly
-from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, UNIT, on, orders
+from funcdiff.core.primitive import Function, Over
+from funcdiff.primitives.arithmetic import cbrt, maximum, minimum, scale, sqrt, weakly
+from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, UNIT, on
 from funcdiff.primitives.exponential import LOG_10, exp, exp2, expm1, log, log1p
 from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import astype, real
@@ -29,7 +29,7 @@ PER_DEGREE = math.pi / 180
 
 # --- logistic functions ------------------------------------------------------------------------------
 
-expit = elementwise(sp.expit, [lambda out, x: out * expit(-x)], samples=on(REALS))
+expit: Function = elementwise(sp.expit, [lambda out, x: out * expit(-x)], samples=on(REALS))
 logit = elementwise(sp.logit, [Over(lambda _out, x: x * (1 - x))], samples=on(UNIT))
 log_expit = elementwise(sp.log_expit, [lambda _out, x: expit(-x)], samples=on(REALS))
 
@@ -37,7 +37,7 @@ log_expit = elementwise(sp.log_expit, [lambda _out, x: expit(-x)], samples=on(RE
 
 erf = elementwise(sp.erf, [lambda _out, x: 2 / SQRT_PI * exp(-x * x)], samples=on(REALS), holomorphic=True)
 erfc = elementwise(sp.erfc, [lambda _out, x: -2 / SQRT_PI * exp(-x * x)], samples=on(REALS), holomorphic=True)
-erfcx = elementwise(  # 7.10.1 and 7.2.3
+erfcx: Function = elementwise(  # 7.10.1 and 7.2.3
     sp.erfcx, [lambda out, x: 2 * x * out - 2 / SQRT_PI], samples=on(REALS), holomorphic=True
 )
 erfi = elementwise(sp.erfi, [lambda _out, x: 2 / SQRT_PI * exp(x * x)], samples=on(REALS), holomorphic=True)
@@ -64,7 +64,7 @@ ndtri_exp = elementwise(
 
 # --- gamma functions (DLMF 5) ------------------------------------------------------------------------
 
-zeta = elementwise(  # 25.11.17
+zeta: Function = elementwise(  # 25.11.17
     sp._ufuncs._zeta,
     [None, lambda _out, s, q: -s * zeta(s + 1, q)],
     name="zeta",
@@ -92,9 +92,11 @@ def _zeta_of_order(s: Any, x: Any) -> Any:
     return zeta(float(s) if np.ndim(s) == 0 else s, x)
 
 
-digamma = elementwise(sp.digamma, [lambda _out, x: polygamma(1, x)], name="digamma", samples=on(POSITIVE))
+digamma: Function = elementwise(
+    sp.digamma, [lambda _out, x: polygamma(1, x)], name="digamma", samples=on(POSITIVE)
+)
 gamma = elementwise(sp.gamma, [lambda out, x: out * digamma(x)], samples=on(POSITIVE), holomorphic=True)
-gammaln = elementwise(sp.gammaln, [lambda _out, x: digamma(x)], samples=on(POSITIVE))
+gammaln: Function = elementwise(sp.gammaln, [lambda _out, x: digamma(x)], samples=on(POSITIVE))
 loggamma = elementwise(sp.loggamma, [lambda _out, x: digamma(x)], samples=on(POSITIVE), holomorphic=True)
 gammasgn = locally_constant(sp.gammasgn, samples=on(POSITIVE))
 
@@ -243,17 +245,17 @@ pseudo_huber = elementwise(
 
 # --- hypergeometric functions, wrt the argument (DLMF 13.3.15, 15.5.1, 16.3.1) --------------------------
 
-hyp0f1 = elementwise(
+hyp0f1: Function = elementwise(
     sp.hyp0f1,
     [None, lambda _out, b, z: hyp0f1(b + 1, z) / b],
     samples=on(POSITIVE, REALS),
 )
-hyp1f1 = elementwise(
+hyp1f1: Function = elementwise(
     sp.hyp1f1,
     [None, None, lambda _out, a, b, z: hyp1f1(a + 1, b + 1, z) * (a / b)],
     samples=on(POSITIVE, POSITIVE, REALS),
 )
-hyp2f1 = elementwise(
+hyp2f1: Function = elementwise(
     sp.hyp2f1,
     [None, None, None, lambda _out, a, b, c, z: hyp2f1(a + 1, b + 1, c + 1, z) * (a * b / c)],
     samples=on(POSITIVE, POSITIVE, POSITIVE, AROUND_ZERO),
@@ -328,7 +330,7 @@ powm1 = elementwise(
     samples=on(POSITIVE, REALS),
 )
 sindg = elementwise(sp.sindg, [lambda _out, x: PER_DEGREE * cosdg(x)], samples=on((-80.0, 80.0)))
-cosdg = elementwise(sp.cosdg, [lambda _out, x: -PER_DEGREE * sindg(x)], samples=on((5.0, 80.0)))
+cosdg: Function = elementwise(sp.cosdg, [lambda _out, x: -PER_DEGREE * sindg(x)], samples=on((5.0, 80.0)))
 tandg = elementwise(sp.tandg, [lambda out, _x: PER_DEGREE * (1 + out * out)], samples=on((-50.0, 50.0)))
 cotdg = elementwise(sp.cotdg, [lambda out, _x: -PER_DEGREE * (1 + out * out)], samples=on((30.0, 80.0)))
 
@@ -348,58 +350,6 @@ ellipe = elementwise(
 ellipk = elementwise(
     sp.ellipk, [lambda _out, m: math.pi / 8 * _hyp2f1(1.5, 1.5, 2.0, m)], samples=on((-0.9, 0.9))
 )
-
-# --- Bessel functions, wrt the argument (DLMF 10.6.1, 10.29.1) --------------------------------------------
-
-jv = elementwise(
-    sp.jv, [None, lambda _out, v, x: (jv(v - 1, x) - jv(v + 1, x)) / 2], samples=orders(*POSITIVE), name="jv"
-)
-yv = elementwise(
-    sp.yv, [None, lambda _out, v, x: (yv(v - 1, x) - yv(v + 1, x)) / 2], samples=orders(*POSITIVE)
-)
-iv = elementwise(
-    sp.iv, [None, lambda _out, v, x: (iv(v - 1, x) + iv(v + 1, x)) / 2], samples=orders(*POSITIVE)
-)
-kv = elementwise(
-    sp.kv, [None, lambda _out, v, x: (kv(v - 1, x) + kv(v + 1, x)) / -2], samples=orders(*POSITIVE)
-)
-
-
-def _real_argument(x: Any, name: str) -> Any:
-    if x.dtype.kind == "c":
-        raise errors.UnsupportedError(
-            errors.at_user_line(
-                f"{name} of a complex argument is scaled by an absolute value and so is not holomorphic: write it "
-                "with the unscaled function."
-            )
-        )
-    return x
-
-
-ive = elementwise(  # exp(-|x|) iv(v, x)
-    sp.ive,
-    [
-        None,
-        lambda out, v, x: (ive(v - 1, x) + ive(v + 1, x)) / 2 - sign(_real_argument(x, "ive")) * out,
-    ],
-    samples=orders(*POSITIVE),
-)
-kve = elementwise(  # exp(x) kv(v, x)
-    sp.kve, [None, lambda out, v, x: out - (kve(v - 1, x) + kve(v + 1, x)) / 2], samples=orders(*POSITIVE)
-)
-
-j0 = elementwise(sp.j0, [lambda _out, x: -j1(x)], samples=on(REALS))
-j1 = elementwise(sp.j1, [lambda _out, x: (j0(x) - jv(2.0, x)) / 2], samples=on(REALS))
-y0 = elementwise(sp.y0, [lambda _out, x: -y1(x)], samples=on(POSITIVE))
-y1 = elementwise(sp.y1, [lambda _out, x: (y0(x) - yv(2.0, x)) / 2], samples=on(POSITIVE))
-i0 = elementwise(sp.i0, [lambda _out, x: i1(x)], samples=on(REALS))
-i1 = elementwise(sp.i1, [lambda _out, x: (i0(x) + iv(2.0, x)) / 2], samples=on(REALS))
-i0e = elementwise(sp.i0e, [lambda out, x: i1e(x) - sign(x) * out], samples=on(POSITIVE))
-i1e = elementwise(sp.i1e, [lambda out, x: (i0e(x) + ive(2.0, x)) / 2 - sign(x) * out], samples=on(POSITIVE))
-k0 = elementwise(sp.k0, [lambda _out, x: -k1(x)], samples=on(POSITIVE))
-k1 = elementwise(sp.k1, [lambda _out, x: (k0(x) + kv(2.0, x)) / -2], samples=on(POSITIVE))
-k0e = elementwise(sp.k0e, [lambda out, x: out - k1e(x)], samples=on(POSITIVE))
-k1e = elementwise(sp.k1e, [lambda out, x: out - (k0e(x) + kve(2.0, x)) / 2], samples=on(POSITIVE))
 
 # --- the same function under another name ------------------------------------------------------------------
 

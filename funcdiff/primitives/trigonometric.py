@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import elementwise, general
-from funcdiff.core.primitive import Over
+from funcdiff.core.primitive import Function, Over
 from funcdiff.primitives.arithmetic import ratio, sqrt
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 
@@ -25,7 +25,7 @@ def _one_minus_square(x: Any) -> Any:
 
 
 sin = elementwise(np.sin, [lambda _out, x: cos(x)], samples=on(REALS), holomorphic=True)
-cos = elementwise(np.cos, [lambda _out, x: -sin(x)], samples=on(REALS), holomorphic=True)
+cos: Function = elementwise(np.cos, [lambda _out, x: -sin(x)], samples=on(REALS), holomorphic=True)
 tan = elementwise(np.tan, [lambda out, _x: 1 + out * out], samples=on((-1.3, 1.3)), holomorphic=True)
 arcsin = elementwise(
     np.arcsin, [Over(lambda _out, x: sqrt(_one_minus_square(x)))], samples=on(AROUND_ZERO), holomorphic=True
@@ -36,7 +36,7 @@ arccos = elementwise(
 arctan = elementwise(np.arctan, [Over(lambda _out, x: 1 + x * x)], samples=on(REALS), holomorphic=True)
 
 sinh = elementwise(np.sinh, [lambda _out, x: cosh(x)], samples=on(REALS), holomorphic=True)
-cosh = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomorphic=True)
+cosh: Function = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomorphic=True)
 tanh = elementwise(np.tanh, [lambda out, _x: 1 - out * out], samples=on(REALS), holomorphic=True)
 arcsinh = elementwise(
     np.arcsinh, [Over(lambda _out, x: sqrt(1 + x * x))], samples=on(REALS), holomorphic=True
@@ -56,7 +56,7 @@ deg2rad = elementwise(np.deg2rad, [lambda _out, _x: PER_DEGREE], samples=on(REAL
 # --- of two arguments --------------------------------------------------------------------------------
 
 
-hypot = elementwise(
+hypot: Function = elementwise(
     np.hypot,
     [lambda out, x, _y: ratio(x, out), lambda out, _x, y: ratio(y, out)],
     samples=on(REALS, POSITIVE),
@@ -104,7 +104,7 @@ def _sinc(x: Any, *, order: int) -> Any:
     return (math.pi**order * np.where(near, series, value)).astype(u.dtype)[()]
 
 
-sinc = general(
+sinc: Function = general(
     _sinc,
     jvps=[lambda t, _out, x, *, order: t * sinc(x, order=order + 1)],
     vjps=[lambda g, _out, x, *, order: g * sinc(x, order=order + 1)],

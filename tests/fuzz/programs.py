@@ -182,7 +182,13 @@ def nearby(rnd: Random, x: np.ndarray, radius: float, number: int) -> list[np.nd
 
 
 def scalar(rnd: Random) -> float:
+    """A constant of a program."""
     return round(rnd.uniform(-1.5, 1.5), 2)
+
+
+def coordinate(rnd: Random) -> float:
+    """A coordinate of a point, never equal to a constant: comparisons are not ties."""
+    return round(rnd.uniform(-1.5, 1.5), 2) + 0.0037
 
 
 def random_slice(rnd: Random, length: int) -> str:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import funcdiff as fd
 
-from .programs import Builder, Program, check_and_shrink, literal, nearby, random_key, scalar, weigh
+from .programs import Builder, Program, check_and_shrink, coordinate, literal, nearby, random_key, scalar, weigh
 
 UNARY = ("np.sin", "np.tanh", "np.cos", "np.arctan", "0.5 *", "-", "0.7 + ")
 INPLACE = ("+=", "-=", "*=", "+=", "*=")
@@ -281,7 +281,7 @@ class MaskedByValueBuilder(MutationBuilder):
 def random_program(rnd: Random, builder: type[MutationBuilder]) -> Program:
     """A program from shape `(n,)` to all of its arrays."""
     while True:
-        x = np.array([scalar(rnd) for _ in range(rnd.randint(3, 6))])
+        x = np.array([coordinate(rnd) for _ in range(rnd.randint(3, 6))])
         build = builder(rnd, nearby(rnd, x, 0.01, 2), BY_HAND)
         for _ in range(LENGTH):
             build.step()

@@ -17,7 +17,7 @@ from scipy import differentiate, optimize
 
 import funcdiff as fd
 
-from .programs import Builder, Program, check_and_shrink, literal, nearby, random_key, scalar, weigh
+from .programs import Builder, Program, check_and_shrink, coordinate, literal, nearby, random_key, scalar, weigh
 
 LENGTH = 30
 RADIUS = 0.05  # branches don't change within it, and finite differences stay inside
@@ -291,7 +291,7 @@ def random_program(seed: int) -> Program:
     """A program from some shape to a vector."""
     rnd = Random(seed)
     shape = rnd.choice(SHAPES)
-    x = np.array([scalar(rnd) for _ in range(int(np.prod(shape)))]).reshape(shape)
+    x = np.array([coordinate(rnd) for _ in range(int(np.prod(shape)))]).reshape(shape)
     build = ProgramBuilder(rnd, nearby(rnd, x, RADIUS, 4))
     for _ in range(LENGTH):
         build.step()
