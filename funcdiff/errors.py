@@ -12,8 +12,6 @@ import sys
 from collections.abc import Iterable
 from types import FrameType
 
-import numpy
-
 __all__ = [
     "ArgnumsError",
     "BatchAxisError",
@@ -22,6 +20,7 @@ __all__ = [
     "DtypeError",
     "EscapedTraceError",
     "FuncdiffError",
+    "IndexingError",
     "MappedControlFlowError",
     "MissingExtraError",
     "MissingRuleError",
@@ -67,6 +66,10 @@ class ConversionError(FuncdiffError, TypeError):
     """A traced array was to become a plain Python number, which would drop its derivative."""
 
 
+class IndexingError(FuncdiffError, IndexError):
+    """An index that cannot be followed, such as one that `vmap` maps over into a plain ndarray."""
+
+
 class PlainWriteError(FuncdiffError, TypeError):
     """A traced value was to be written into a plain ndarray, which would drop its derivative."""
 
@@ -103,13 +106,21 @@ class PerformanceWarning(UserWarning):
     """The program is right but slow, and the message names the faster spelling."""
 
 
-_INTERNAL = tuple(os.path.dirname(os.path.abspath(path)) + os.sep for path in (__file__, numpy.__file__))
+_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARIES = ("numpy", "scipy")
+
+
+def _internal() -> tuple[str, ...]:
+    """Return the folders whose code is not the user's."""
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES)
+    return (_OWN, *(os.path.dirname(file) + os.sep for file in files if file))
 
 
 def user_frame() -> FrameType | None:
-    """Return the innermost frame that belongs neither to funcdiff nor to NumPy."""
+    """Return the innermost frame that belongs neither to funcdiff nor to NumPy or SciPy."""
+    internal = _internal()
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_INTERNAL):
+    while frame is not None and frame.f_code.co_filename.startswith(internal):
         frame = frame.f_back
     return frame
 
@@ -117,9 +128,10 @@ def user_frame() -> FrameType | None:
 def user_line() -> str:
     """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown."""
     frame = user_frame()
-    if frame is None:
-        return ""
-    name, number = frame.f_code.co_filename, frame.f_lineno
+    return "" if frame is None else _where(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _where(name: str, number: int) -> str:
     text = linecache.getline(name, number).strip()
     return f"{name}:{number}: {text}" if text else f"{name}:{number}"
 
@@ -128,6 +140,44 @@ def at_user_line(message: str) -> str:
     """Append the user's line to a message, where one can be had."""
     where = user_line()
     return f"{message}\n  at {where}" if where else message
+
+
+def reveal(error: Exception) -> Exception:
+    """Return what funcdiff has to say where NumPy hides it behind an error of its own; else the error.
+
+    NumPy replaces what `__float__` and `__index__` of a traced array raise, and says of an object array
+    only that its loop is missing.
+    """
+    text = str(error)
+    if isinstance(error, FuncdiffError):
+        return error
+    if isinstance(error, ValueError) and text.startswith("setting an array element with a sequence"):
+        cause = error.__cause__ or error.__context__
+        return cause if isinstance(cause, FuncdiffError) else error
+    if isinstance(error, TypeError) and text.startswith("loop of ufunc does not support argument"):
+        return UnsupportedError(
+            f"a function turned a traced array into an object array, for which NumPy says: {text}. Call the function "
+            "of the same name in fd.numpy or fd.scipy, or write it with NumPy functions on the array itself."
+            + _raised_at(error)
+        )
+    if isinstance(error, IndexError) and text.startswith("only integers, slices"):
+        return IndexingError(
+            f"{text}. A plain ndarray cannot be indexed by a traced array that vmap maps over: write "
+            "np.take(a, i, axis=0), or fd.numpy.asarray(a)[i]." + _raised_at(error)
+        )
+    return error
+
+
+def _raised_at(error: Exception) -> str:
+    """Return the user's line in a traceback."""
+    internal = _internal()
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(internal):
+            found = f"\n  at {_where(name, trace.tb_lineno)}"
+        trace = trace.tb_next
+    return found
 
 
 def function_name(function: object) -> str:

@@ -243,6 +243,29 @@ def test_scalar_conventions(f, x, expected):
     assert_array_equal(fd.jvp(f, x)[1], expected)
 
 
+@pytest.mark.parametrize(
+    ("f", "x", "expected"),
+    [
+        (np.arcsin, 1.0, np.inf),
+        (np.arcsin, -1.0, np.inf),
+        (np.arccos, 1.0, -np.inf),
+        (np.arccos, -1.0, -np.inf),
+        (np.arctanh, 1.0, np.inf),
+        (np.arctanh, -1.0, np.inf),
+        (np.arccosh, 1.0, np.inf),
+        (np.cbrt, 0.0, np.inf),
+        (np.log, 0.0, np.inf),
+        (np.log1p, -1.0, np.inf),
+        (np.reciprocal, 0.0, -np.inf),
+        (lambda x: x**0.5, 0.0, np.inf),
+    ],
+)
+def test_infinite_slopes_have_the_sign_of_the_slope_beside_them(f, x, expected):
+    assert_array_equal(fd.grad(f)(x), expected)
+    assert_array_equal(fd.jvp(f, x)[1], expected)
+    assert_array_equal(fd.grad(f)(np.float32(x)), expected)
+
+
 def test_logaddexp_of_two_infinities_is_finite():
     by_x, by_y = fd.grad(np.logaddexp, argnums=(0, 1))(-np.inf, -np.inf)
     assert np.isfinite(by_x)
@@ -801,6 +824,129 @@ def test_callers_arrays_and_constants_never_change():
     assert_array_equal(constant, np.arange(3.0))
 
 
+MIRROR_BUFFERS = {
+    "zeros": lambda: fd.numpy.zeros(3),
+    "ones": lambda: fd.numpy.ones(3),
+    "empty": lambda: fd.numpy.empty(3),
+    "full": lambda: fd.numpy.full(3, 2.0),
+    "zeros_like": lambda: fd.numpy.zeros_like(X),
+    "eye": lambda: fd.numpy.eye(3)[0],
+    "identity": lambda: fd.numpy.identity(3)[0],
+    "array": lambda: fd.numpy.array([1.0, 2.0, 3.0]),
+    "arange": lambda: fd.numpy.arange(3.0),
+    "linspace": lambda: fd.numpy.linspace(0.0, 1.0, 3),
+}
+
+
+@pytest.mark.parametrize("name", MIRROR_BUFFERS)
+def test_arrays_made_by_the_mirror_are_buffers(name):
+    def f(x):
+        y = MIRROR_BUFFERS[name]()
+        y[0] = x[0] ** 2
+        y[1:] = x[1:]
+        y *= 3
+        return y
+
+    assert_allclose(f(X), [3 * X[0] ** 2, 3 * X[1], 3 * X[2]])
+    assert_allclose(fd.jacobian(f, X), np.diag([6 * X[0], 3.0, 3.0]))
+    assert_allclose(fd.jacfwd(f)(X), np.diag([6 * X[0], 3.0, 3.0]))
+
+
+def test_rotation_matrix_written_into_an_identity():
+    def rotated(angle):
+        matrix = fd.numpy.eye(3)
+        matrix[0, 0] = matrix[1, 1] = np.cos(angle)
+        matrix[1, 0] = np.sin(angle)
+        matrix[0, 1] = -matrix[1, 0]
+        return matrix @ X
+
+    c, s = np.cos(0.4), np.sin(0.4)
+    expected = np.array([[-s, -c, 0], [c, -s, 0], [0, 0, 0]]) @ X
+    assert_allclose(fd.jvp(rotated, 0.4)[1], expected, rtol=1e-13)
+    assert_allclose(fd.jacrev(rotated)(0.4), expected, rtol=1e-13)
+
+
+# --- plain arrays that change after they were read ---------------------------------------------------
+
+
+def refilled_buffer(x):
+    """A scratch array of plain numbers, refilled in each step: every step's own numbers count."""
+    weights = np.zeros(3)
+    total = 0.0
+    for k in range(4):
+        weights[:] = k + np.arange(3.0)
+        total = total + np.sum(weights * x**2)
+    return total
+
+
+def refilled_matrix(x):
+    matrix = np.eye(3)
+    y = matrix @ x
+    matrix[:] = 0.0
+    return np.sum(y * y)
+
+
+def refilled_mask_and_index(x):
+    mask, index = np.array([True, False, True]), np.array([0, 1])
+    total = np.sum(np.where(mask, x, 0.0)) + np.sum(x[mask] ** 2) + np.sum(x[index] ** 3)
+    mask[:] = False
+    index[:] = 2
+    return total
+
+
+def refilled_operand_of_a_division(x):
+    denominator = np.full(3, 2.0)
+    y = x / denominator
+    denominator *= 100.0
+    return np.sum(y * y)
+
+
+REFILLED = {
+    f.__name__: f
+    for f in [
+        refilled_buffer,
+        refilled_matrix,
+        refilled_mask_and_index,
+        refilled_operand_of_a_division,
+    ]
+}
+
+
+@pytest.mark.parametrize("name", REFILLED)
+def test_plain_arrays_refilled_after_they_were_read(name):
+    f = REFILLED[name]
+    expected = central_gradient(f, X)  # of step 1e-5: good to 1e-9
+    assert_allclose(fd.jvp(f, X, V)[1], expected @ V, rtol=1e-8)
+    assert_allclose(fd.grad(f)(X), expected, rtol=1e-8, atol=1e-9)
+    assert_allclose(fd.grad(fd.trace(f)(X).run)(X), expected, rtol=1e-8, atol=1e-9)
+
+
+def test_pull_and_push_after_the_caller_changed_the_input():
+    x = X.copy()
+    _, pull = fd.pullback(lambda x: x**2, x)
+    _, push = fd.linearize(lambda x: x**2, x)
+    x[:] = 0.0
+    assert_allclose(pull(np.ones(3))[0], 2 * X)
+    assert_allclose(push(np.ones(3)), 2 * X)
+
+
+def test_pull_and_push_after_the_caller_changed_the_output():
+    """The output of `exp` is its own residual, and the output is the caller's own."""
+    outputs, pull = fd.pullback(np.exp, X)
+    outputs[:] = 0.0
+    assert_allclose(pull(np.ones(3))[0], np.exp(X))
+    outputs, push = fd.linearize(np.exp, X)
+    outputs[:] = 0.0
+    assert_allclose(push(np.ones(3)), np.exp(X))
+
+
+def test_tape_after_a_captured_array_changed():
+    captured = np.ones(3)
+    tape = fd.trace(lambda x: x * captured)(X)
+    captured[:] = 5.0
+    assert_allclose(tape.run(X), X)
+
+
 # === methods ===============================================================================================
 
 METHODS = {
@@ -910,6 +1056,12 @@ def test_repr_shows_the_value():
     seen = []
     fd.grad(lambda x: seen.append(repr(x)) or np.sum(x))(X)
     assert "2.5" in seen[0]
+
+
+def test_format_shows_the_value():
+    seen = []
+    fd.grad(lambda x: seen.append(f"{x[2]:.3f} {np.sum(x):8.1e} {np.argmax(x):d} {x}") or np.sum(x))(X)
+    assert seen[0].startswith("2.500  1.6e+00 2 ")
 
 
 def test_python_control_flow_of_every_kind():
@@ -1087,6 +1239,34 @@ def test_results_are_plain_numpy():
     assert isinstance(fd.grad(np.sin)(0.3), float | np.floating | np.ndarray)
 
 
+def test_buffers_of_the_mirror_come_back_as_plain_numpy():
+    value, gradient = fd.value_and_grad(lambda x: fd.numpy.zeros(()))(X)
+    assert isinstance(value, np.floating | np.ndarray)
+    assert_array_equal(gradient, np.zeros(3))
+    _, aux = fd.grad(lambda x: (np.sum(x), fd.numpy.zeros(3)), has_aux=True)(X)
+    assert type(aux) is np.ndarray
+    for output in (
+        fd.jvp(lambda x: fd.numpy.zeros(3), X, V)[0],
+        fd.vjp(lambda x: fd.numpy.zeros(3), X, V)[0],
+        fd.vmap(lambda x: fd.numpy.zeros(3))(X),
+        fd.pullback(lambda x: fd.numpy.zeros(3), X)[0],
+        fd.linearize(lambda x: fd.numpy.zeros(3), X)[0],
+        fd.trace(lambda x: fd.numpy.zeros(3))(X).run(X),
+    ):
+        assert type(output) is np.ndarray
+
+
+def test_masked_array_is_honoured_or_refused():
+    """Its mask is part of its value: it must not be dropped silently."""
+    masked = np.ma.array(X, mask=[True, False, False])
+    try:
+        value, gradient = fd.value_and_grad(np.sum)(masked)
+    except fd.errors.FuncdiffError:
+        return
+    assert value == masked.sum()
+    assert_array_equal(gradient, [0.0, 1.0, 1.0])
+
+
 # === layouts ===============================================================================================
 
 BASE = np.arange(1.0, 13.0).reshape(3, 4) / 7
@@ -1190,7 +1370,8 @@ def test_broadcasting_is_undone(shapes):
     assert_allclose(by_b, unbroadcast(slope_ * a, b.shape), rtol=1e-12, atol=1e-14)
 
 
-def test_numpy_subclasses_and_lists_as_input():
-    masked = fd.grad(lambda p: np.sum(p[0] * p[1]))([X, [1.0, 2.0, 3.0]])
-    assert_allclose(masked[0], [1.0, 2.0, 3.0])
-    assert_allclose(masked[1], X)
+def test_lists_of_numbers_are_containers():
+    by_x, by_list = fd.grad(lambda p: np.sum(p[0] * p[1]))([X, [1.0, 2.0, 3.0]])
+    assert_allclose(by_x, [1.0, 2.0, 3.0])
+    assert type(by_list) is list
+    assert_allclose(by_list, X)

@@ -12,7 +12,9 @@ from funcdiff.core.primitive import REGISTRY
 
 def align(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
     """Give the batched operands of an elementwise primitive equal rank, so that axis 0 stays axis 0."""
-    ranks = [len(v.shape if hasattr(v, "shape") else np.shape(v)) - f for v, f in zip(values, flags, strict=True)]
+    ranks = [
+        len(v.shape if hasattr(v, "shape") else np.shape(v)) - f for v, f in zip(values, flags, strict=True)
+    ]
     rank = max(ranks)
     if all(r == rank or not f for r, f in zip(ranks, flags, strict=True)):
         return list(values)

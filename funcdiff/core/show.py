@@ -28,7 +28,10 @@ def show_record(record: Record, names: dict[int, str]) -> str:
     """Return one line: typed outputs, primitive, inputs, params."""
     outputs = ", ".join(f"{v}: {v.type}" for v in record.outputs)
     inputs = [_atom(a, names) for a in record.inputs]
-    params = [f"{key}={_param(value)}" for key, value in record.params.items()]
+    params = [
+        f"at={_path(value)}" if key == "path" else f"{key}={_param(value)}"
+        for key, value in record.params.items()
+    ]
     return f"{outputs} = {record.primitive.name}({', '.join(inputs + params)})"
 
 
@@ -63,6 +66,18 @@ def _atom(atom: Atom, names: dict[int, str]) -> str:
     if np.size(value) <= 6:
         return np.array2string(np.asarray(value), separator=", ").replace("\n", "")
     return f"{np.asarray(value).dtype.name}[{','.join(map(str, np.shape(value)))}]{{…}}"
+
+
+def _path(path: Any) -> str:
+    """Write a path of lenses as NumPy would be asked for it."""
+    text = ""
+    for function, params in path:
+        if "index" in params:
+            shown = _param(params["index"])
+            text += f"[{shown[1:-1] if isinstance(params['index'], tuple) else shown}]"
+        else:
+            text += f".{function.__name__}({', '.join(_param(value) for value in params.values())})"
+    return text
 
 
 def _param(value: Any) -> str:

@@ -11,6 +11,7 @@ from funcdiff import errors
 from funcdiff.core.matching import convert
 from funcdiff.core.mutation import layout, link_view
 from funcdiff.core.objects import stack_objects
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
 
 UNSET: Any = np._NoValue  # type: ignore[attr-defined]  # NumPy's own mark for a keyword that was not given
@@ -36,12 +37,27 @@ def axis_of(axis: Any, ndim: int) -> int:
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
-    """Count the axes of a reduction from the front; None means all."""
+    """Count axes from the front; None means all."""
     if axis is None:
         return tuple(range(ndim))
-    if ndim == 0 and (axis == 0 or axis == -1):  # NumPy's reductions take these for a scalar
-        return ()
     return normalize_axis_tuple(axis if isinstance(axis, (tuple, list)) else as_index(axis), ndim)
+
+
+def ufunc_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Count the axes of a ufunc's reduction, which takes axis 0 and -1 of a scalar too."""
+    if ndim == 0 and (axis == 0 or axis == -1):
+        return ()
+    return axes_of(axis, ndim)
+
+
+def at_least_1d(x: Any) -> Any:
+    """Give a 0-d array the axis that NumPy gives it where a function works along one."""
+    return x if x.shape else REGISTRY["reshape"].function(x, shape=(1,))
+
+
+def as_scalar(x: Any) -> Any:
+    """Turn a 0-d array into the scalar that most of NumPy's functions return."""
+    return REGISTRY["getitem"].function(x, index=()) if x.shape == () else x
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:

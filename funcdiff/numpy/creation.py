@@ -344,7 +344,9 @@ def geomspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """Return numbers in geometric progression between two ends."""
-    start, stop = as_array(start) * 1.0, as_array(stop) * 1.0
+    start, stop = as_array(start), as_array(stop)
+    kind = np.result_type(start.dtype, stop.dtype, np.float64)  # as NumPy, float32 included
+    start, stop = to_dtype(start, kind), to_dtype(stop, kind)
     if np.any(innermost(np.equal(start, 0))) or np.any(innermost(np.equal(stop, 0))):
         raise ValueError("Geometric sequence cannot include zero")
     sign = np.sign(start)

@@ -138,4 +138,6 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     for _ in range(columns - 1):
         powers.append(powers[-1] * x)
     powers = powers[:columns]
+    if not powers:
+        return np.zeros((x.shape[0], 0), x.dtype)
     return stack(powers if increasing else powers[::-1], axis=1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray
-from funcdiff.numpy._arguments import UNSET, as_array, axes_of, axis_of, to_dtype
+from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, at_least_1d, axes_of, axis_of, to_dtype
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.rearranging import along
 from funcdiff.primitives import queries
@@ -99,32 +99,45 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 
 
 def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
-    length, rank = f.shape[axis], len(f.shape)
-    if spacing.shape:
-        if len(spacing.shape) != 1:
-            raise ValueError("distances must be either scalars or 1d")
-        if spacing.shape[0] != length:
-            raise ValueError("when 1d, distances must match the length of the corresponding dimension")
-        h = diff(spacing)
-    else:
-        h = broadcast_to(spacing, shape=(length - 1,))
-    h = reshape(h, shape=tuple(length - 1 if n == axis else 1 for n in range(rank)))
+    """Return slopes along one axis, by NumPy's formulas."""
+    length = f.shape[axis]
+    if len(spacing.shape) > 1:
+        raise ValueError("distances must be either scalars or 1d")
+    if spacing.shape and spacing.shape[0] != length:
+        raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+    h = diff(spacing) if spacing.shape else spacing
+    if spacing.shape and type(h) is not TracedArray and np.all(h == h[0]):
+        h = h[0]
 
     def at(x: Any, start: int, stop: int | None) -> Any:
         return getitem(x, index=along(axis, start, stop))
 
-    steps = at(f, 1, None) - at(f, 0, -1)
-    sides = steps / h  # the slope of each interval
-    if edge_order == 1 or length == 2:
-        first, last = at(sides, 0, 1), at(sides, -1, None)
-    else:  # the parabola through the last three points, its slope at the end
-        first = at(sides, 0, 1) - (at(sides, 1, 2) - at(sides, 0, 1)) * at(h, 0, 1) / (at(h, 0, 1) + at(h, 1, 2))
-        last = at(sides, -1, None) + (at(sides, -1, None) - at(sides, -2, -1)) * at(h, -1, None) / (
-            at(h, -2, -1) + at(h, -1, None)
+    if not h.shape:
+        inner = (at(f, 2, None) - at(f, 0, -2)) / (2.0 * h)
+        h = broadcast_to(h, shape=(length - 1,))
+        h = reshape(h, shape=tuple(length - 1 if n == axis else 1 for n in range(len(f.shape))))
+    else:
+        h = reshape(h, shape=tuple(length - 1 if n == axis else 1 for n in range(len(f.shape))))
+        before, after = at(h, 0, -1), at(h, 1, None)
+        inner = (
+            -after / (before * (before + after)) * at(f, 0, -2)
+            + (after - before) / (before * after) * at(f, 1, -1)
+            + before / (after * (before + after)) * at(f, 2, None)
         )
-    before, after = at(h, 0, -1), at(h, 1, None)
-    inner = (at(sides, 0, -1) * after + at(sides, 1, None) * before) / (before + after)
+    if edge_order == 1:
+        first = (at(f, 1, 2) - at(f, 0, 1)) / at(h, 0, 1)
+        last = (at(f, -1, None) - at(f, -2, -1)) / at(h, -1, None)
+    else:
+        first = _edge(at(f, 0, 1), at(f, 1, 2), at(f, 2, 3), at(h, 0, 1), at(h, 1, 2))
+        last = -_edge(at(f, -1, None), at(f, -2, -1), at(f, -3, -2), at(h, -1, None), at(h, -2, -1))
     return concatenate(first, inner, last, axis=axis)
+
+
+def _edge(f0: Any, f1: Any, f2: Any, h0: Any, h1: Any) -> Any:
+    """Return the slope at the end of the parabola through three points."""
+    return (
+        -(2.0 * h0 + h1) / (h0 * (h0 + h1)) * f0 + (h0 + h1) / (h0 * h1) * f1 - h0 / (h1 * (h0 + h1)) * f2
+    )
 
 
 @implements(np.unwrap)
@@ -167,8 +180,9 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Interpolate linearly, differentiable in the points, the data points and their values."""
     x, xp, fp = as_array(x), as_array(xp), as_array(fp)
-    if xp.dtype.kind == "c" or x.dtype.kind == "c":
-        raise TypeError("Cannot cast array data from dtype('complex128') to dtype('float64') according to the rule 'safe'")
+    for v in (x, xp, to_dtype(fp, np.float64) if fp.dtype.kind in "biu" else np.empty(0, fp.dtype).real):
+        if not np.can_cast(v.dtype, np.float64):
+            raise TypeError(f"Cannot cast array data from {v.dtype!r} to dtype('float64') according to the rule 'safe'")
     x, xp = to_dtype(x, np.float64), to_dtype(xp, np.float64)  # as NumPy
     fp = to_dtype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if len(xp.shape) != 1 or len(fp.shape) != 1:
@@ -194,7 +208,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         x0, x1 = read(xp, (place,)), read(xp, (place + 1,))
         y0, y1 = read(fp, (place,)), read(fp, (place + 1,))
         inner = (y1 - y0) / (x1 - x0) * (x - x0) + y0
-    return where(below, first, where(above, last, inner))
+    return as_scalar(where(below, first, where(above, last, inner)))
 
 
 def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
@@ -242,6 +256,8 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """Return the cross-correlation of two one-dimensional arrays."""
+    if np.ndim(a) == 0 or np.ndim(v) == 0:
+        raise ValueError("object of too small depth for desired array")
     a, v = _vector(a), _vector(v)
     if not a.shape[0]:
         raise ValueError("first array argument cannot be empty")
@@ -255,4 +271,4 @@ def _vector(x: Any) -> Any:
     x = as_array(x)
     if len(x.shape) > 1:
         raise ValueError("object too deep for desired array")
-    return x if x.shape else reshape(x, shape=(1,))
+    return at_least_1d(x)

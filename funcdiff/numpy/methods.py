@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.mutation import rebind
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value
 from funcdiff.numpy import (
     diagonals,
@@ -26,14 +27,15 @@ from funcdiff.numpy import (
     sorting,
     statistics,
 )
-from funcdiff.numpy._arguments import UNSET, as_array, axis_of, to_dtype, unsupported_keyword
+from funcdiff.numpy._arguments import UNSET, as_array, axis_of, shape_of, to_dtype, unsupported_keyword
 from funcdiff.numpy._protocol import UFUNCS
 from funcdiff.primitives import reduction
 from funcdiff.primitives.comparison import greater
 from funcdiff.primitives.elementwise import add, exp, log, multiply, power
+from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.reduction import sum_
 from funcdiff.primitives.selection import where
-from funcdiff.primitives.shape import copy
+from funcdiff.primitives.shape import concatenate, copy
 from funcdiff.primitives.shape import reshape as reshaped
 from funcdiff.transforms.stop import stopped
 
@@ -132,9 +134,17 @@ def _view(self: Any, *shape: Any, dtype: Any = None, type: Any = None) -> Any:
 
 
 def _resize(self: Any, *new_shape: Any, refcheck: bool = True) -> None:
-    raise errors.UnsupportedError(
-        errors.at_user_line("x.resize changes the size of a traced array in place. Write y = np.resize(x, new_shape).")
-    )
+    """Change the shape in place; what is new is zero."""
+    if getattr(self, "base", None) is not None:
+        raise ValueError("cannot resize this array: it does not own its data")
+    if refcheck and any(reference() is not None for reference in getattr(self, "views", ())):
+        raise ValueError("cannot resize an array that has views. Use np.resize, or refcheck=False.")
+    shape = shape_of(_dimensions(new_shape))
+    flat = reshaped(self, shape=(prod(self.shape),))
+    missing = prod(shape) - prod(self.shape)
+    if missing > 0:
+        flat = concatenate(flat, np.zeros(missing, self.dtype), axis=0)
+    rebind(self, reshaped(getitem(flat, index=slice(0, prod(shape))), shape=shape))
 
 
 def _squeeze(self: Any, axis: Any = None, *, dim: Any = None) -> Any:

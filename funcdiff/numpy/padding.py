@@ -69,6 +69,8 @@ def _width_pairs(pad_width: Any, rank: int) -> list[tuple[int, int]]:
         if width.dtype.kind not in "iu":
             raise TypeError("`pad_width` must be of integral type.")
         pairs = [(int(b), int(a)) for b, a in np.broadcast_to(width, (rank, 2))]
+        if width.size and width.min() < 0:
+            raise ValueError("index can't contain negative values")
     if any(b < 0 or a < 0 for b, a in pairs):
         raise ValueError("index can't contain negative values")
     return pairs

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.mutation import link_view
-from funcdiff.core.recording import TracedArray, concrete
+from funcdiff.core.recording import TracedArray, concrete, is_scalar_value
 from funcdiff.numpy._arguments import as_array, deliver
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import elementwise as e
@@ -31,7 +31,8 @@ def imag(val: Any) -> Any:
     """Return the imaginary part; of a real array, zeros."""
     val = as_array(val)
     if val.dtype.kind != "c":
-        return np.zeros(val.shape, val.dtype)[()]
+        zeros = np.zeros(val.shape, val.dtype)
+        return zeros[()] if is_scalar_value(val) else zeros
     out = shape.imag(val)
     return link_view(val, out, (shape.imag, {})) if type(val) is TracedArray else out
 
@@ -40,7 +41,7 @@ def imag(val: Any) -> Any:
 def angle(z: Any, deg: bool = False) -> Any:
     """Return the angle of complex numbers; its derivative at zero is zero."""
     z = as_array(z)
-    out = e.arctan2(shape.imag(z), shape.real(z)) if z.dtype.kind == "c" else e.arctan2(z * 0, z)
+    out = e.arctan2(shape.imag(z), shape.real(z)) if z.dtype.kind == "c" else e.arctan2(0.0, z)
     return out * (180 / np.pi) if deg else out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, concrete, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, axes_of, deliver, to_dtype, unsupported_keyword
+from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype, unsupported_keyword
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.reductions import flag
 from funcdiff.primitives.comparison import isnan, not_equal
@@ -66,11 +66,8 @@ def _position(n: Any, q: Any, method: str) -> Any:
     elif method in _CONTINUOUS:
         alpha, beta = _CONTINUOUS[method]
         position = n * q + (alpha + q * (1 - alpha - beta)) - 1
-    elif method in _DISCRETE:
-        position = _DISCRETE[method](n, q)
     else:
-        names = sorted([*_CONTINUOUS, *_DISCRETE])
-        raise ValueError(f"{method!r} is not a valid method. Use one of: {names}")
+        position = _DISCRETE[method](n, q)
     last = np.maximum(n - 1, 0)
     return clip(position, 0.0, last * 1.0)
 
@@ -82,32 +79,37 @@ def _last_axis(a: Any, axes: tuple[int, ...]) -> Any:
     return reshape(moved, shape=(*(a.shape[n] for n in rest), prod(a.shape[n] for n in axes)))
 
 
-def _interpolated(x: Any, position: Any) -> Any:
-    """Return the values at fractional positions among the sorted elements of the last axis."""
+def _interpolated(x: Any, position: Any, last: Any, weak: bool) -> Any:
+    """Return the values at fractional positions among the sorted elements of the last axis.
+
+    Unless q is traced (`weak` is False), what lies above a whole position is not looked at: it may be infinite.
+    """
     low = np.floor(position)
     gamma = position - low
-    size = x.shape[-1]
-    k_low = as_integer(low, dtype=np.intp)
-    found = order_statistic(x, k_low)
-    if type(gamma) is not TracedArray and not np.any(gamma):
+    k = as_integer(low, dtype=np.intp)
+    found = order_statistic(x, k)
+    if weak and type(gamma) is not TracedArray and not np.any(gamma):
         return found
-    above = order_statistic(x, np.minimum(k_low + 1, size - 1))
-    return found + gamma * (above - found)
+    above = order_statistic(x, np.minimum(k + 1, last))
+    between = found + gamma * (above - found)
+    return select(np.equal(gamma, 0), found, between) if weak else between
 
 
 def _quantile(
     a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, weights: Any, ignore_nan: bool, name: str
 ) -> Any:
     a, q = as_array(a), as_array(q)
-    if a.dtype.kind == "c":
+    if a.dtype.kind == "c" and "median" not in name:
         raise TypeError("a must be an array of real numbers")
     if np.any(innermost(~((q >= 0) & (q <= 1)))):
         raise ValueError("Percentiles must be in the range [0, 100]" if "perc" in name else "Quantiles must be in the range [0, 1]")
     if len(q.shape) > 2 and type(q) is not TracedArray:
         raise ValueError("q must be a scalar or 1d")
+    if method not in _CONTINUOUS and method not in _DISCRETE:
+        raise ValueError(f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}")
     axes = axes_of(axis, len(a.shape))
     x = _last_axis(a, axes)
-    x = x if x.dtype.kind == "f" else to_dtype(x, np.float64)
+    x = x if x.dtype.kind in "fc" else to_dtype(x, np.float64)
     flat_q = reshape(q, shape=(prod(q.shape),))
     if weights is not None:
         result = _weighted(x, a, flat_q, axes, method, weights, ignore_nan, name)
@@ -118,12 +120,13 @@ def _quantile(
         elif prod(x.shape[:-1]):
             raise IndexError("cannot take a quantile of an empty slice")
     elif ignore_nan:
-        result = _without_nan(x, flat_q, method)
+        result = _without_nan(x, flat_q, method, type(q) is not TracedArray)
     else:
-        result = _interpolated(x, _position(x.shape[-1], flat_q, method))
+        size = x.shape[-1]
+        result = _interpolated(x, _position(size, flat_q, method), size - 1, type(q) is not TracedArray)
         largest = max_(x, axis=(len(x.shape) - 1,), keepdims=True)  # NaN if there is any
         result = select(not_equal(largest, largest), largest, result)
-    if x.dtype != np.float64 and len(q.shape) == 0:  # as NumPy: a number for q is weak
+    if len(q.shape) == 0 and result.dtype != x.dtype:  # as NumPy: a number for q is weak
         result = to_dtype(result, x.dtype)
     return deliver(_shaped(result, a.shape, q.shape, axes, keepdims), out, name)
 
@@ -133,22 +136,16 @@ def _shaped(result: Any, shape: Any, q_shape: Any, axes: Any, keepdims: bool) ->
     rank = len(result.shape)
     result = transpose(result, axes=(rank - 1, *range(rank - 1)))
     rest = kept_shape(shape, axes) if keepdims else tuple(n for m, n in enumerate(shape) if m not in axes)
-    return reshape(result, shape=(*q_shape, *rest))[()]
+    return as_scalar(reshape(result, shape=(*q_shape, *rest)))
 
 
-def _without_nan(x: Any, q: Any, method: str) -> Any:
+def _without_nan(x: Any, q: Any, method: str, weak: bool) -> Any:
     count = sum_(~isnan(x), axis=(len(x.shape) - 1,), keepdims=True)
     empty = np.equal(count, 0)
     if np.any(innermost(empty)):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=5)
     position = _position(count, q, method)  # NaN is sorted to the end, beyond the count
-    low = np.floor(position)
-    gamma = position - low
-    k_low = as_integer(low, dtype=np.intp)
-    k_high = np.minimum(k_low + 1, np.maximum(count - 1, 0))
-    found = order_statistic(x, k_low)
-    result = found + gamma * (order_statistic(x, k_high) - found)
-    return to_dtype(select(empty, np.nan, result), x.dtype) if len(q.shape) == 0 else result
+    return select(empty, np.nan, _interpolated(x, position, np.maximum(count - 1, 0), weak))
 
 
 def _weighted(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, concrete, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, axes_of, axis_of, deliver
+from funcdiff.numpy._arguments import UNSET, as_array, axes_of, axis_of, deliver, ufunc_axes
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.reductions import flag, selected
 from funcdiff.numpy.selection import condition_of
@@ -150,14 +150,14 @@ def isin(
 def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = UNSET, *, where: Any = UNSET) -> Any:
     """Tell whether all elements along axes are true."""
     a = selected(condition_of(a), where, True)
-    return deliver(p.all_(a, axis=axes_of(axis, len(a.shape)), keepdims=flag(keepdims)), out, "all")
+    return deliver(p.all_(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims)), out, "all")
 
 
 @implements(np.any)
 def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = UNSET, *, where: Any = UNSET) -> Any:
     """Tell whether any element along axes is true."""
     a = selected(condition_of(a), where, False)
-    return deliver(p.any_(a, axis=axes_of(axis, len(a.shape)), keepdims=flag(keepdims)), out, "any")
+    return deliver(p.any_(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims)), out, "any")
 
 
 @implements(np.count_nonzero)
@@ -204,6 +204,8 @@ def array_equiv(a1: Any, a2: Any) -> bool:
 def _position(of: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     a = as_array(a)
     kept = flag(keepdims)
+    if not a.shape and axis in (0, -1):
+        axis = None
     if axis is not None:
         return deliver(of(a, axis=axis_of(axis, len(a.shape)), keepdims=kept), out, of.__name__)
     flat = reshape(a, shape=(size(a),))
@@ -268,6 +270,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """Return the numbers of the bins that values belong to."""
     x, bins = as_array(x), as_array(bins)
+    if x.dtype.kind == "c":
+        raise TypeError("x may not be complex")
     edges = plain(bins)
     rising, falling = np.all(edges[1:] >= edges[:-1]), np.all(edges[1:] <= edges[:-1])
     if not (rising or falling):

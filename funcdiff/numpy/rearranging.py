@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, concrete
-from funcdiff.numpy._arguments import as_array, axes_of, axis_of, shape_of
+from funcdiff.numpy._arguments import as_array, at_least_1d, axes_of, axis_of, shape_of
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.shapes import permuted, reshape
 from funcdiff.primitives import shape as p
@@ -27,7 +27,7 @@ def sliced(a: Any, axis: int, *bounds: int | None) -> Any:
 def flip(m: Any, axis: Any = None) -> Any:
     """Reverse the order of elements along axes, as a view."""
     m = as_array(m)
-    axes = axes_of(axis, len(m.shape)) if m.shape else ()
+    axes = axes_of(axis, len(m.shape))
     return m[tuple(slice(None, None, -1) if n in axes else slice(None) for n in range(len(m.shape)))]
 
 
@@ -125,15 +125,15 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     a = as_array(a)
     if axis is None:
         a, axis = p.reshape(a, shape=(prod(a.shape),)), 0
-    elif not a.shape:
-        a = p.reshape(a, shape=(1,))
+    a = at_least_1d(a)
     axis = axis_of(axis, len(a.shape))
     times = np.asarray(concrete(as_array(repeats)))
     length = a.shape[axis]
     if times.size == 1 and times.dtype.kind in "biu":
         n = int(times.reshape(()))
-        if n < 0:
+        if n < 0 and length:
             raise ValueError("repeats may not contain negative values.")
+        n = max(n, 0)
         spread = p.reshape(a, shape=(*a.shape[: axis + 1], 1, *a.shape[axis + 1 :]))
         spread = p.broadcast_to(spread, shape=(*a.shape[: axis + 1], n, *a.shape[axis + 1 :]))
         out = p.reshape(spread, shape=(*a.shape[:axis], length * n, *a.shape[axis + 1 :]))

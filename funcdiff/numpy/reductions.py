@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, axes_of, axis_of, deliver, given, to_dtype
+from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, at_least_1d, axes_of, axis_of, deliver, given, to_dtype, ufunc_axes
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import reduction
 from funcdiff.primitives.comparison import isnan
@@ -48,7 +48,7 @@ def sum(
 ) -> Any:
     """Sum over axes."""
     a = selected(to_dtype(as_array(a), dtype), where, 0)
-    result = sum_(a, axis=axes_of(axis, len(a.shape)), keepdims=flag(keepdims))
+    result = sum_(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims))
     if given(initial):
         result = result + initial
     return deliver(result, out, "sum")
@@ -66,7 +66,7 @@ def prod(
 ) -> Any:
     """Product over axes; its derivatives are right at zeros."""
     a = selected(to_dtype(as_array(a), dtype), where, 1)
-    result = reduction.prod(a, axis=axes_of(axis, len(a.shape)), keepdims=flag(keepdims))
+    result = reduction.prod(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims))
     if given(initial):
         result = result * initial
     return deliver(result, out, "prod")
@@ -87,8 +87,8 @@ def divided(total: Any, count: Any, message: str) -> Any:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
             return total / 0 if type(total) is TracedArray else np.true_divide(total, 0)
         return total / count
-    if total.dtype.kind in "fc" and total.dtype.itemsize < 8:
-        count = to_dtype(count, total.dtype)
+    if total.dtype.kind in "fc":
+        count = to_dtype(count, total.dtype.type(0).real.dtype)
     return total / count
 
 
@@ -123,9 +123,10 @@ def _extremum(
             )
         a = selected(a, where, initial)
     elif given(initial) and product_of(a.shape) == 0:
-        shape = reduction.kept_shape(a.shape, axes_of(axis, len(a.shape)))
-        a = concatenate(a, broadcast_to(as_array(initial), shape=shape), axis=axes_of(axis, len(a.shape))[0])
-    result = over(a, axis=axes_of(axis, len(a.shape)), keepdims=flag(keepdims))
+        kept = np.add.reduce(np.empty(a.shape), axis=axis, keepdims=flag(keepdims))
+        result = broadcast_to(to_dtype(as_array(initial), a.dtype), shape=kept.shape)
+        return deliver(as_scalar(result), out, over.__name__)
+    result = over(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims))
     if given(initial):
         result = of_two(result, initial)
     return deliver(result, out, over.__name__)
@@ -155,7 +156,7 @@ amin = min
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = UNSET) -> Any:
     """Range of values: maximum minus minimum."""
     a = as_array(a)
-    axes, kept = axes_of(axis, len(a.shape)), flag(keepdims)
+    axes, kept = ufunc_axes(axis, len(a.shape)), flag(keepdims)
     high, low = reduction.max_(a, axis=axes, keepdims=kept), reduction.min_(a, axis=axes, keepdims=kept)
     return deliver(high - low, out, "ptp")
 
@@ -167,8 +168,7 @@ def _cumulative(along: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
     a = to_dtype(as_array(a), dtype)
     if axis is None:
         a, axis = reshape(a, shape=(product_of(a.shape),)), 0
-    elif not a.shape:
-        a = reshape(a, shape=(1,))
+    a = at_least_1d(a)
     return deliver(along(a, axis=axis_of(axis, len(a.shape))), out, along.__name__)
 
 
@@ -187,7 +187,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
 def _cumulative_array_api(
     along: Any, x: Any, axis: Any, dtype: Any, out: Any, include_initial: bool, first: int
 ) -> Any:
-    x = to_dtype(as_array(x), dtype)
+    x = at_least_1d(to_dtype(as_array(x), dtype))
     if axis is None:
         if len(x.shape) != 1:
             raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
@@ -274,7 +274,7 @@ def _nan_extremum(
         empty = all_(isnan(a), axis=axes, keepdims=kept)
         if np.any(innermost(empty)):
             warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
-        result = select(empty, np.nan, result)
+        result = as_scalar(select(empty, np.nan, result))
     return deliver(result, out, extremum.__name__)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, concrete
-from funcdiff.numpy._arguments import UNSET, as_array, axis_of, deliver
+from funcdiff.numpy._arguments import UNSET, as_array, at_least_1d, axis_of, deliver
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import selection as p
 from funcdiff.primitives.comparison import not_equal
@@ -124,11 +124,12 @@ def in_range(index: Any, length: int, mode: str, message: str, negative: bool = 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     """Take elements along an axis."""
-    a, indices = as_array(a), as_array(indices)
+    listed = isinstance(indices, (list, tuple))
+    a, indices = at_least_1d(as_array(a)), as_array(indices)
     if axis is None:
         a, axis = reshape(a, shape=(prod(a.shape),)), 0
     axis = axis_of(axis, len(a.shape))
-    if indices.dtype.kind == "f" and prod(indices.shape) == 0:
+    if indices.dtype.kind == "f" and type(indices) is not TracedArray and (listed or prod(indices.shape) == 0):
         indices = indices.astype(np.intp)
     if indices.dtype.kind not in "biu":
         raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64') according to the rule 'safe'")

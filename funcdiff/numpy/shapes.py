@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, innermost
-from funcdiff.numpy._arguments import as_array, axes_of, axis_of, example_of, linked, shape_of
+from funcdiff.numpy._arguments import as_array, axes_of, axis_of, example_of, linked, shape_of, ufunc_axes
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import shape as p
 
@@ -151,7 +151,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """Drop axes of length one."""
     a = as_array(a)
     rank = len(a.shape)
-    axes = tuple(n for n in range(rank) if a.shape[n] == 1) if axis is None else axes_of(axis, rank)
+    axes = tuple(n for n in range(rank) if a.shape[n] == 1) if axis is None else ufunc_axes(axis, rank)
     if any(a.shape[n] != 1 for n in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     if not axes:

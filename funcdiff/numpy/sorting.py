@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import concrete
-from funcdiff.numpy._arguments import as_array, axis_of, to_dtype
+from funcdiff.numpy._arguments import as_array, at_least_1d, axis_of, to_dtype
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import ordering, queries
 from funcdiff.primitives.indexing import getitem
@@ -45,23 +45,25 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 def sort_complex(a: Any) -> Any:
     """Sort by real part, then imaginary part, as a complex array."""
     out = sort(a)
-    return out if out.dtype.kind == "c" else to_dtype(out, np.result_type(out.dtype, np.complex64))
+    if out.dtype.kind == "c":
+        return out
+    return to_dtype(out, {"g": np.clongdouble}.get(out.dtype.char, np.complex128))
 
 
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Return the order that sorts an array."""
     _no_order("argsort", order)
-    a, axis = _flat_or_axis(a, axis)
+    a, axis = _flat_or_axis(at_least_1d(as_array(a)), axis)
     return queries.argsort(a, axis=axis, kind=_kind(kind, stable))
 
 
 def _kths(kth: Any, length: int) -> tuple[int, ...]:
     found = tuple(int(k) for k in np.atleast_1d(np.asarray(concrete(as_array(kth)))))
     for k in found:
-        if not -length <= k < length:
+        if length and not -length <= k < length:
             raise ValueError(f"kth(={k}) out of bounds ({length})")
-    return tuple(k % length for k in found)
+    return tuple(k % length if length else 0 for k in found)
 
 
 @implements(np.partition)
@@ -69,14 +71,14 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     """Partition along an axis; the derivative is the permutation."""
     _no_order("partition", order)
     a, axis = _flat_or_axis(a, axis)
-    return ordering.partition(a, _kths(kth, a.shape[axis]), axis)
+    return ordering.partition(a, axis=axis, kth=_kths(kth, a.shape[axis]))
 
 
 @implements(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Return an order that partitions an array."""
     _no_order("argpartition", order)
-    a, axis = _flat_or_axis(a, axis)
+    a, axis = _flat_or_axis(at_least_1d(as_array(a)), axis)
     return queries.argpartition(a, axis=axis, kth=_kths(kth, a.shape[axis]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import concrete, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, axes_of, deliver, given, to_dtype
+from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype
 from funcdiff.numpy._protocol import has_traced, implements
 from funcdiff.numpy.reductions import counted, flag, mean, selected
 from funcdiff.primitives.comparison import isnan, not_equal
@@ -28,7 +28,7 @@ def _squared(d: Any) -> Any:
 
 def root(v: Any) -> Any:
     """Square root whose derivative at zero is zero, for a standard deviation."""
-    return select(not_equal(v, 0), np.sqrt(v), 0)
+    return as_scalar(select(not_equal(v, 0), np.sqrt(v), 0))
 
 
 def _spread(
@@ -123,7 +123,7 @@ def _nan_spread(
     short = sum_(present, axis=axes, keepdims=flag(keepdims)) <= ddof
     if np.any(innermost(short)):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=4)
-        result = select(short, np.nan, result)
+        result = as_scalar(select(short, np.nan, result))
     return result
 
 
@@ -173,9 +173,13 @@ def average(
     axes, kept = axes_of(axis, len(a.shape)), flag(keepdims)
     if weights is None:
         result = mean(a, axis, keepdims=kept)
+        if prod(result.shape) == 0 and prod(a.shape[n] for n in axes):
+            raise ZeroDivisionError("division by zero")  # as NumPy, which divides sizes
         scale: Any = np.asarray(prod(a.shape[n] for n in axes), result.dtype)
     else:
         weights = _weights_for(as_array(weights), a, axis, axes)
+        if weights.dtype.kind in "biu" and a.dtype.kind in "biu":
+            a = to_dtype(a, np.float64)
         total = sum_(a * weights, axis=axes, keepdims=kept)
         scale = sum_(broadcast_to(weights, shape=a.shape), axis=axes, keepdims=kept)
         if np.any(innermost(np.equal(scale, 0))):

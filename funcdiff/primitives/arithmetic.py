@@ -54,8 +54,11 @@ scale: Function = multilinear(
 
 
 def _ratio(x: Any, y: Any) -> Any:
+    nonzero = np.not_equal(y, 0)
+    if nonzero.all():
+        return np.divide(x, y)
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
-    np.divide(x, y, out=out, where=np.not_equal(y, 0))
+    np.divide(x, y, out=out, where=nonzero)
     return out[()]
 
 
@@ -101,19 +104,25 @@ cbrt = elementwise(np.cbrt, [Over(lambda out, _x: 3 * out * out)], samples=on((-
 
 def _power_base(_out: Any, x: Any, y: Any) -> Any:
     """y x**(y - 1), and 0 where y is 0, whatever x is."""
-    if type(y) in PLAIN_SCALARS:
+    kind = type(y)
+    if kind in PLAIN_SCALARS:
         if y == 2:
             return 2 * x
         if y == 1 or y == 0:
             return float(y)
+        return y * x ** (y - 1)
+    if kind is np.ndarray and y.all():
         return y * power(x, y - 1)
     return scale(y, power(x, y - 1))
 
 
 def _power_exponent(out: Any, x: Any, _y: Any) -> Any:
     """x**y log(x), and 0 where x is 0: 0**y is 0 for y > 0, and has no derivative elsewhere."""
-    if type(x) in _PYTHON_NUMBERS:
+    kind = type(x)
+    if kind in _PYTHON_NUMBERS:
         return out * weakly(log, x) if x else 0.0
+    if kind is np.ndarray and x.all():
+        return out * log(x)
     return scale(log(x + equal(x, 0)), out)
 
 
@@ -177,10 +186,6 @@ unit: Function = general(
 )
 
 
-def _is_complex(x: Any) -> bool:
-    return bool(x.dtype.kind == "c") if hasattr(x, "dtype") else np.iscomplexobj(x)
-
-
 def _stacked(x: Any) -> Any:
     """Stack sequences and object arrays, whose dtype does not tell whether they are complex."""
     if type(x) is TracedArray or (type(x) is np.ndarray and not x.dtype.hasobject):
@@ -188,15 +193,23 @@ def _stacked(x: Any) -> Any:
     return stack_objects(np.asarray(x) if isinstance(x, (list, tuple)) else x)
 
 
+def _is_complex(x: Any) -> bool:
+    if type(x) is TracedArray:
+        return bool(x.value.dtype.kind == "c")
+    return np.iscomplexobj(x)
+
+
 def absolute(x: Any) -> Any:
     """Absolute value of real or complex numbers."""
-    x = _stacked(x)
+    if type(x) is not TracedArray:
+        x = _stacked(x)
     return _modulus(x) if _is_complex(x) else _absolute(x)
 
 
 def sign(x: Any) -> Any:
     """Sign of real numbers, ``z / |z|`` of complex ones."""
-    x = _stacked(x)
+    if type(x) is not TracedArray:
+        x = _stacked(x)
     return unit(x) if _is_complex(x) else comparison.sign(x)
 
 
@@ -222,11 +235,14 @@ heaviside = elementwise(
 
 
 def _tie_share(out: Any, x: Any, y: Any) -> Any:
-    mine = np.asarray(np.equal(out, x) | (np.not_equal(out, out) & np.not_equal(x, x)))
-    share = mine.astype(np.result_type(out))
-    tie = mine & (np.equal(out, y) | (np.not_equal(out, out) & np.not_equal(y, y)))
-    np.copyto(share, 0.5, where=tie)
-    return share[()]
+    mine, other = np.equal(out, x), np.equal(out, y)
+    holders = np.add(mine, other, dtype=out.dtype)
+    if not holders.all():  # where the result is NaN, the NaNs hold it
+        missing = np.not_equal(out, out)
+        mine = mine | (missing & np.not_equal(x, x))
+        other = other | (missing & np.not_equal(y, y))
+        holders = np.add(mine, other, dtype=out.dtype)
+    return np.divide(mine, holders, dtype=out.dtype)
 
 
 tie_share = locally_constant(

@@ -28,8 +28,11 @@ log1p = elementwise(np.log1p, [Over(lambda _out, x: 1 + x)], samples=on(AROUND_Z
 
 
 def _difference(x: Any, y: Any) -> Any:
+    unequal = np.not_equal(x, y)
+    if unequal.all():
+        return np.subtract(x, y)
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
-    np.subtract(x, y, out=out, where=np.not_equal(x, y))
+    np.subtract(x, y, out=out, where=unequal)
     return out[()]
 
 

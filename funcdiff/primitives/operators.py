@@ -12,10 +12,10 @@ from funcdiff import errors
 from funcdiff.core.matching import convert
 from funcdiff.core.mutation import assign, is_basic, is_written, link_view, rebind
 from funcdiff.core.objects import from_sequence, stack_objects
-from funcdiff.core.recording import TracedArray, concrete, is_scalar_value, revive
+from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
-from funcdiff.primitives.indexing import getitem, plain_index, read, wrap_for_index
+from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read, wrap_for_index
 from funcdiff.primitives.product import matmul
 from funcdiff.primitives.shape import copy
 
@@ -144,7 +144,9 @@ def _bool(self: TracedArray) -> bool:
 def _index(self: TracedArray) -> int:
     if self.dtype.kind not in "iu":
         raise errors.ConversionError(
-            errors.at_user_line(f"a traced array of dtype {self.dtype} cannot be interpreted as an integer index")
+            errors.at_user_line(
+                f"a traced array of dtype {self.dtype} cannot be interpreted as an integer index"
+            )
         )
     return int(concrete(self))
 
@@ -207,6 +209,11 @@ def _repr(self: TracedArray) -> str:
     return f"TracedArray({self.dtype.name}[{','.join(map(str, self.shape))}], {self.value!r})"
 
 
+def _format(self: TracedArray, spec: str) -> str:
+    """Format the value for reading; a text carries no derivative anyway."""
+    return format(innermost(self), spec) if spec and not self.shape and not is_mapped(self) else repr(self)
+
+
 def _invert(self: TracedArray) -> Any:
     return c.invert(self)
 
@@ -260,6 +267,7 @@ def attach() -> None:
         "__iter__": _iter,
         "__contains__": _contains,
         "__repr__": _repr,
+        "__format__": _format,
     }
     for name, method in table.items():
         setattr(TracedArray, name, method)

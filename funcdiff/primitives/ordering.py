@@ -14,7 +14,7 @@ from funcdiff.core.alignment import align
 from funcdiff.core.declare import general
 from funcdiff.primitives.comparison import bitwise_or, equal, not_equal
 from funcdiff.primitives.indexing import read
-from funcdiff.primitives.queries import argpartition, argsort
+from funcdiff.primitives.queries import argsort
 from funcdiff.primitives.reduction import like_real, sum_
 from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import all_mapped, broadcast_to, reshape
@@ -65,9 +65,33 @@ sort = general(
 )
 
 
-def partition(x: Any, kth: tuple[int, ...], axis: int) -> Any:
-    """Partition along an axis by the permutation that `argpartition` answers."""
-    return take_along(x, argpartition(x, axis=axis, kth=kth), axis)
+def _partition(x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    return np.partition(x, kth, axis=axis)
+
+
+def _permutation(out: Any, x: Any, axis: int) -> Any:
+    """Return the permutation that made `out` of `x`: what is n-th in the order of one is so in the other."""
+    rank = argsort(argsort(out, axis=axis, kind="stable"), axis=axis, kind="stable")
+    return take_along(argsort(x, axis=axis, kind="stable"), rank, axis)
+
+
+def _partition_jvp(t: Any, out: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    return take_along(t, _permutation(out, x, axis), axis)
+
+
+def _partition_vjp(g: Any, out: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    return take_along(g, _permutation(x, out, axis), axis)
+
+
+partition = general(
+    _partition,
+    jvps=[_partition_jvp],
+    vjps=[_partition_vjp],
+    batch=lambda values, _flags, _size, *, axis, kth: partition(values[0], axis=axis + 1, kth=kth),
+    name="partition",
+    samples=lambda rng: [((rng.standard_normal((3, 5)),), {"axis": 1, "kth": (1, 3)})],
+    doc="Partition along an axis.",
+)
 
 
 # --- order statistics -----------------------------------------------------------------------------------
@@ -120,7 +144,6 @@ order_statistic = general(
         ((rng.standard_normal(4), np.array([3])), {}),
         ((rng.standard_normal((3, 5)), np.array([[1], [4], [0]])), {}),
     ],
-    holomorphic=False,
     doc="The k-th smallest elements along the last axis, for an array of positions k; ties share.",
 )
 

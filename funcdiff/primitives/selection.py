@@ -16,7 +16,7 @@ def _batch_where(values: Any, flags: Any, _size: int) -> Any:
 
 
 def _where(c: Any, x: Any, y: Any) -> Any:
-    return np.where(c, x, y)[()]  # a scalar where a ufunc would give one
+    return np.where(c, x, y)
 
 
 where = general(

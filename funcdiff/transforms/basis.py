@@ -49,6 +49,11 @@ def batched(sweep: Callable[[list[Any]], list[Any]], rows: list[Any], length: in
                 out.append(x.value if x.place else broadcast_to(x.value, shape=(length, *x.value.shape)))
             else:
                 out.append(None if x is None else broadcast_to(x, shape=(length, *np.shape(x))))
+    except (IndexError, TypeError, ValueError) as error:
+        shown = errors.reveal(error)
+        if shown is error:
+            raise
+        raise shown from None
     finally:
         recorder.close()
     return out

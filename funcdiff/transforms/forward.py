@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
@@ -101,6 +102,11 @@ def _run(
             else:
                 outs.append(o)
                 found.append(None)
+    except (IndexError, TypeError, ValueError) as error:
+        shown = errors.reveal(error)
+        if shown is error:
+            raise
+        raise shown from None
     finally:
         recorder.close()
     return outs, found

@@ -421,6 +421,11 @@ def record(f: Callable[..., Any], values: Sequence[Any]) -> Recording:
                 places.append(-1)
                 plain.append(o)
         length = recorder.next()
+    except (IndexError, TypeError, ValueError) as error:
+        shown = errors.reveal(error)
+        if shown is error:
+            raise
+        raise shown from None
     finally:
         records = recorder.records
         recorder.close()

@@ -130,6 +130,11 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
             out = f(*tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
             outputs = [recorder.atom(_output(f, o)) for o in outs]
+        except (IndexError, TypeError, ValueError) as error:
+            shown = errors.reveal(error)
+            if shown is error:
+                raise
+            raise shown from None
         finally:
             recorder.close()
         return Tape(

@@ -101,7 +101,9 @@ def run_batch(
     recorder = BatchRecorder(length)
     try:
         # unmapped arrays are wrapped too, so that mapped values may index them and be written into them
-        boxes = [box(v, recorder, m) if hasattr(v, "dtype") else v for v, m in zip(values, flags, strict=True)]
+        boxes = [
+            box(v, recorder, m) if hasattr(v, "dtype") else v for v, m in zip(values, flags, strict=True)
+        ]
         leaves, structure = call(boxes)
         outs: list[tuple[Any, bool]] = []
         for leaf in leaves:
@@ -110,6 +112,11 @@ def run_batch(
                 outs.append((x.value, bool(x.place)))
             else:
                 outs.append((x, False))
+    except (IndexError, TypeError, ValueError) as error:
+        shown = errors.reveal(error)
+        if shown is error:
+            raise
+        raise shown from None
     finally:
         recorder.close()
     return outs, structure

@@ -52,11 +52,15 @@ def test_dot(left, right):
 
 
 def test_dot_refuses_shapes_in_numpys_words():
-    with pytest.raises(ValueError, match=r"shapes \(2,3\) and \(2,\) not aligned|shapes \(2, 3\) and \(2,\) not aligned"):
+    with pytest.raises(
+        ValueError, match=r"shapes \(2,3\) and \(2,\) not aligned|shapes \(2, 3\) and \(2,\) not aligned"
+    ):
         fd.grad(lambda a: np.dot(a, np.ones(2)).sum())(np.ones((2, 3)))
 
 
-@pytest.mark.parametrize(("left", "right"), [((), (2,)), ((3,), (3,)), ((2, 3), (4, 3)), ((2, 3), (3,)), ((2, 2, 3), (3,))])
+@pytest.mark.parametrize(
+    ("left", "right"), [((), (2,)), ((3,), (3,)), ((2, 3), (4, 3)), ((2, 3), (3,)), ((2, 2, 3), (3,))]
+)
 def test_inner(left, right):
     check(np.inner, normal(*left), normal(*right, seed=1))
 
@@ -84,7 +88,9 @@ def test_tensordot_refuses_what_numpy_refuses():
             fd.grad(lambda a, axes=axes: np.tensordot(a, np.ones((2, 3)), axes).sum())(np.ones((2, 3)))
 
 
-@pytest.mark.parametrize(("left", "right"), [((2, 3), (2, 2)), ((2,), (2, 2)), ((2, 1, 2), (3, 2)), ((), (2, 2)), ((3,), (2,))])
+@pytest.mark.parametrize(
+    ("left", "right"), [((2, 3), (2, 2)), ((2,), (2, 2)), ((2, 1, 2), (3, 2)), ((), (2, 2)), ((3,), (2,))]
+)
 def test_kron(left, right):
     check(np.kron, normal(*left), normal(*right, seed=1))
 
@@ -167,7 +173,7 @@ def test_einsum_takes_a_path():
     arrays = [normal(2, 3), normal(3, 4, seed=1), normal(4, 2, seed=2)]
     path = np.einsum_path("ab,bc,cd->ad", *arrays)[0]
     check(lambda *x: np.einsum("ab,bc,cd->ad", *x, optimize=path), *arrays)
-    text = fd.pullback(lambda *x: (float(len(np.einsum_path("ab,bc,cd->ad", *x)[0])) * x[0]), *arrays)[0]
+    text = fd.pullback(lambda *x: float(len(np.einsum_path("ab,bc,cd->ad", *x)[0])) * x[0], *arrays)[0]
     np.testing.assert_array_equal(text, len(path) * arrays[0])
 
 

@@ -236,6 +236,17 @@ def test_transpose_of_a_push():
     assert_allclose(result, V * (1 - np.tanh(X) ** 2), rtol=1e-13)
 
 
-def test_transpose_refuses_a_nonlinear_function():
+NONLINEAR = {
+    "exp": np.exp,
+    "square": lambda x: x * x,
+    "affine": lambda x: x + 1.0,
+    "absolute": np.abs,
+    "sorted": np.sort,
+    "branching": lambda x: x if x[0] > 0.5 else -x,
+}
+
+
+@pytest.mark.parametrize("name", NONLINEAR)
+def test_transpose_refuses_a_nonlinear_function(name):
     with pytest.raises(fd.errors.FuncdiffError, match="linear"):
-        fd.linear_transpose(np.exp, X)(V)
+        fd.linear_transpose(NONLINEAR[name], X)(V)

@@ -272,6 +272,49 @@ def test_batched_value_written_into_an_unbatched_buffer():
     assert_array_equal(result, [[0, 1, 0], [0, 2, 0]])
 
 
+def gather(table, i):
+    return np.take(table, i) ** 2
+
+
+def test_mapped_index_into_a_shared_table():
+    index = np.array([0, 0, 2])
+    table = XS[0]
+    assert_allclose(fd.vmap(gather, in_axes=(None, 0))(table, index), table[index] ** 2)
+    assert_allclose(fd.vmap(lambda i: gather(table, i))(index), table[index] ** 2)
+    gradient = fd.grad(lambda t: np.sum(fd.vmap(lambda i: t[i] ** 2)(index)))(table)
+    assert_allclose(gradient, 2 * table * [2.0, 0.0, 1.0])
+
+
+def place_first(x):
+    y = x * 1.0
+    y[np.argmax(x)] = x[0] ** 2
+    return y
+
+
+def scatter_by_rank(x):
+    y = np.zeros(3, like=x)
+    y[np.argsort(x)] = x**2
+    return y
+
+
+def add_by_rank(x):
+    y = np.zeros(3, like=x)
+    np.add.at(y, np.argsort(x), x**2)
+    return y
+
+
+@pytest.mark.parametrize("f", [place_first, scatter_by_rank, add_by_rank])
+def test_write_at_a_mapped_index(f):
+    assert_allclose(fd.vmap(f)(XS), loop(f, XS), rtol=1e-13)
+    assert_allclose(fd.vmap(fd.jacfwd(f))(XS), loop(fd.jacfwd(f), XS), rtol=1e-13)
+    assert_allclose(fd.vmap(fd.jacrev(f))(XS), loop(fd.jacfwd(f), XS), rtol=1e-13)
+    total = lambda x: np.sum(f(x))  # noqa: E731
+    assert_allclose(fd.vmap(fd.grad(total))(XS), loop(fd.grad(total), XS), rtol=1e-13)
+    gradient = fd.grad(lambda xs: np.sum(fd.vmap(f)(xs)))(XS)
+    assert_allclose(gradient, loop(fd.grad(total), XS), rtol=1e-13)
+    assert_allclose(fd.vmap(fd.hessian(total))(XS), loop(fd.hessian(total), XS), rtol=1e-13)
+
+
 # --- with derivatives -----------------------------------------------------------------------------------
 
 

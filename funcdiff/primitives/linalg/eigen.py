@@ -40,13 +40,13 @@ def _eigh_jvp(t: Any, out: Any, _a: Any, *, lower: bool) -> Any:
     w, v = out
     moved = matmul(hermitian(t, lower), v)
     dw = real_part(sum_rows(conjugate(v) * moved))
-    return dw, matmul(v, inverse_gaps(w) * matmul(adjoint(v), moved))
+    return dw, matmul(v, inverse_gaps(w, w.shape[-1]) * matmul(adjoint(v), moved))
 
 
 def _eigh_vjp(g: Any, out: Any, _a: Any, *, lower: bool) -> Any:
     (gw, gv), (w, v) = g, out
     turned = swap_last(v)
-    inner = matmul(inverse_gaps(w) * matmul(turned, gv), turned)
+    inner = matmul(inverse_gaps(w, w.shape[-1]) * matmul(turned, gv), turned)
     return fold(matmul(conjugate(v), inner + swap_last(v * row(gw))), lower)
 
 
@@ -129,7 +129,7 @@ largest_component = locally_constant(
 def _eig_jvp(t: Any, out: Any, _a: Any) -> Any:
     w, v = out
     change = solve(v, matmul(t, v))
-    dv = matmul(v, inverse_gaps(w) * change)
+    dv = matmul(v, inverse_gaps(w, w.shape[-1]) * change)
     # LAPACK's normalisation: length one, and the largest component real
     along = real_part(sum_rows(conjugate(v) * dv))
     if v.dtype.kind == "c":

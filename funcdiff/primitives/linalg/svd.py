@@ -61,8 +61,9 @@ def _svd_jvp(t: Any, out: Any, a: Any, *, full_matrices: bool) -> Any:
     v_k = columns(v, None, k) if v.shape[-1] > k else v
     right, left = matmul(t, v_k), matmul(adjoint(t), u_k)
     m = matmul(adjoint(u_k), right)
-    cutoff = rounding(s, size=max(a.shape[-2:]))
-    even = (m + adjoint(m)) * (inverse_gaps(s) * 0.5)
+    size = max(a.shape[-2:])
+    cutoff = rounding(s, size=size)
+    even = (m + adjoint(m)) * (inverse_gaps(s, size) * 0.5)
     odd = (m - adjoint(m)) * (reciprocal_or_zero(column(s) + row(s), column(cutoff)) * 0.5)
     inverse = reciprocal_or_zero(s, cutoff)
     ds = real_part(sum_rows(conjugate(u_k) * right)) * greater(s, cutoff)
