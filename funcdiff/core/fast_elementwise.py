@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import type_of
+from funcdiff.core.constants import keep
 from funcdiff.core.matching import match, match_tangent
 from funcdiff.core.primitive import Elementwise, Function, Partial, reads
 from funcdiff.core.recording import TracedArray, apply
@@ -176,7 +177,7 @@ def make_binary(primitive: Elementwise) -> Function:
                             a.place,
                             -1,
                             x if x0 else None,
-                            b if y0 else None,
+                            (keep(recorder, b) if kind is _ndarray else b) if y0 else None,
                             v if v0 else None,
                             None
                             if kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
@@ -245,7 +246,7 @@ def make_binary(primitive: Elementwise) -> Function:
                             k,
                             -1,
                             b.place,
-                            a if x1 else None,
+                            (keep(recorder, a) if kind is _ndarray else a) if x1 else None,
                             y if y1 else None,
                             v if v1 else None,
                             None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.constants import keep
 from funcdiff.core.matching import match, match_tangent
 from funcdiff.core.mutation import Cell
 from funcdiff.core.primitive import Function, Linear, Multilinear
@@ -141,8 +142,8 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
                 k,
                 i,
                 j,
-                x if j >= 0 else None,
-                y if i >= 0 else None,
+                (x if i >= 0 else keep(recorder, x)) if j >= 0 else None,
+                (y if j >= 0 else keep(recorder, y)) if i >= 0 else None,
                 params,
                 (type_of(x), type_of(y), type_of(v)),
             )

@@ -92,8 +92,8 @@ def update(holder: Any, value: Any, path: Path, owned: int = OWNED) -> None:
         if _refcount is None or _refcount(x) > owned:
             x = holder.value = clone(x)
         write(x, value, path)
-    elif type(value) is TracedArray:
-        holder.value = outer = box(x, value.recorder, value.recorder.constant_place)
+    elif (recorder := _newest_of(value, path)) is not None:
+        holder.value = outer = box(x, recorder, recorder.constant_place)
         del x
         write(outer, value, path)
     else:
@@ -161,14 +161,25 @@ def clone(x: TracedArray) -> TracedArray:
 def write(x: TracedArray, value: Any, path: Path) -> None:
     """Carry out ``x[path] = value`` on the newest level of the two."""
     recorder = x.recorder
-    if type(value) is TracedArray and value.recorder.level > recorder.level:
+    outer = _newest_of(value, path)
+    if outer is not None and outer.level > recorder.level:
         x.value = x.value if recorder.free else clone(x)
-        x.recorder = recorder = value.recorder
+        x.recorder = recorder = outer
         x.place = recorder.constant_place
     recorder.write(x, value, path)
     if not isinstance(getattr(x, "views", None), _Written):
         old = getattr(x, "views", ())
         x.views = _Written(old)
+
+
+def _newest_of(value: Any, path: Path) -> Recorder | None:
+    """Return the newest recorder of a written value and of the index it is written at."""
+    found = value.recorder if type(value) is TracedArray else None
+    index = path[-1][1]["index"]
+    for item in index if type(index) is tuple else (index,):
+        if type(item) is TracedArray and (found is None or item.recorder.level > found.level):
+            found = item.recorder
+    return found
 
 
 def root_and_path(x: TracedArray) -> tuple[TracedArray, Path]:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.constants import release
 
 Value = Any
 """An ndarray, a NumPy or Python scalar, or a `TracedArray` of an older recorder."""
@@ -86,6 +87,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.level: int = next_level()
+        self.frozen: list[Any] | None = None  # plain arrays kept by reference, read-only meanwhile
 
     def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Apply a primitive whose newest argument is on this recorder."""
@@ -99,8 +101,21 @@ class Recorder:
         """Answer with the value of an older level, for Python's control flow."""
         return box.value
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Close the recorder, and say what NumPy hides behind an error of its own."""
+        self.close()
+        if isinstance(error, (IndexError, TypeError, ValueError)):
+            shown = errors.reveal(error)
+            if shown is not error:
+                raise shown from None
+
     def close(self) -> None:
         """End the recording: its traced arrays leave the fast path and raise when used."""
+        if self.frozen is not None:
+            release(self)
         self.push = None
         self.forward = False
         self.batch = False
@@ -145,6 +160,18 @@ def revive(x: TracedArray) -> Recorder:
             )
         )
     return x.recorder
+
+
+def output(x: Any, recorder: Recorder) -> tuple[Any, Any]:
+    """Return the value of a function's output one level down, and its place on the recorder."""
+    if type(x) is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        if x.recorder is recorder:
+            return x.value, x.place
+        if x.recorder.free:
+            return x.value, recorder.constant_place
+    return x, recorder.constant_place
 
 
 def newest(args: Sequence[Any]) -> Recorder | None:

@@ -14,7 +14,7 @@ from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
 
-UNSET: Any = np._NoValue  # type: ignore[attr-defined]  # NumPy's own mark for a keyword that was not given
+UNSET: Any = np._NoValue  # NumPy's own mark for a keyword that was not given
 
 
 def as_array(x: Any) -> Any:
@@ -62,10 +62,9 @@ def as_scalar(x: Any) -> Any:
 
 def shape_of(shape: Any) -> tuple[int, ...]:
     """Return a shape given as an integer or a sequence of integers."""
-    if isinstance(shape, (Sequence, np.ndarray)):
-        return tuple(as_index(n) for n in shape)
-    if type(shape) is TracedArray and shape.shape:
-        return tuple(as_index(n) for n in shape)
+    if isinstance(shape, (Sequence, np.ndarray)) or (isinstance(shape, TracedArray) and shape.shape):
+        lengths: Any = shape
+        return tuple(as_index(n) for n in lengths)
     return (as_index(shape),)
 
 
@@ -99,7 +98,9 @@ def deliver(result: Any, out: Any, name: str) -> Any:
     if type(out) is TracedArray:
         if out.shape != result.shape:
             raise ValueError(
-                errors.at_user_line(f"{name}: out= has shape {out.shape}, the result has shape {result.shape}")
+                errors.at_user_line(
+                    f"{name}: out= has shape {out.shape}, the result has shape {result.shape}"
+                )
             )
         out[...] = result  # type: ignore[index]
         return out
@@ -142,6 +143,6 @@ def linked(x: Any, out: Any, function: Any, **params: Any) -> Any:
     if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(out):
         a = layout(x)
         b = innermost(out) if a is innermost(x) else function(a, **params)
-        if a is b or isinstance(a, np.ndarray) and np.may_share_memory(a, b):
+        if a is b or (isinstance(a, np.ndarray) and np.may_share_memory(a, b)):
             link_view(x, out, (function, params))
     return out

@@ -13,11 +13,10 @@ import numpy as np
 from funcdiff.core.free import buffer
 from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.objects import stack_objects
-from funcdiff.core.recording import Recorder, TracedArray, concrete, innermost
+from funcdiff.core.recording import Recorder, TracedArray, innermost
 from funcdiff.numpy._arguments import as_array, example_of, shape_of, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
-from funcdiff.primitives.selection import where as select
-from funcdiff.primitives.shape import broadcast_to, reshape, stack, transpose
+from funcdiff.primitives.shape import broadcast_to, reshape, stack
 from funcdiff.primitives.shape import copy as copy_of
 
 # --- from values --------------------------------------------------------------------------------------
@@ -57,7 +56,7 @@ def array(
     """Make an array of (nested sequences of) numbers and traced arrays."""
     if not has_traced(object):
         limits = {"ndmin": ndmin, "ndmax": ndmax} if ndmax else {"ndmin": ndmin}
-        return _like(np.array(object, dtype, copy=copy, order=order, subok=subok, **limits), like)  # type: ignore[call-overload]
+        return made_like(np.array(object, dtype, copy=copy, order=order, subok=subok, **limits), like)  # type: ignore[call-overload]
     out = to_dtype(assembled(object), dtype)
     if out is object and copy:
         out = copy_of(out, order=order or "K")
@@ -67,11 +66,17 @@ def array(
 
 
 def asarray(
-    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None, like: Any = None
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
 ) -> Any:
     """Make an array, without a copy where the argument is one."""
     if not has_traced(a):
-        return _like(np.asarray(a, dtype, order, device=device, copy=copy), like)
+        return made_like(np.asarray(a, dtype, order, device=device, copy=copy), like)
     out = array(a, dtype, copy=copy)
     if copy is False and out is not a:
         raise ValueError("Unable to avoid copy while creating an array as requested.")
@@ -79,11 +84,17 @@ def asarray(
 
 
 def asanyarray(
-    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None, like: Any = None
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
 ) -> Any:
     """Make an array, subclasses passing through."""
     if not has_traced(a):
-        return _like(np.asanyarray(a, dtype, order, device=device, copy=copy), like)
+        return made_like(np.asanyarray(a, dtype, order, device=device, copy=copy), like)
     return asarray(a, dtype, order, copy=copy)
 
 
@@ -98,7 +109,7 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """Make an array of at least one dimension; the layout of a traced array is its own business."""
     if not has_traced(a):
-        return _like(np.ascontiguousarray(a, dtype), like)
+        return made_like(np.ascontiguousarray(a, dtype), like)
     a = asarray(a, dtype)
     return a if a.shape else reshape(a, shape=(1,))
 
@@ -106,14 +117,14 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
 def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """Make an array of at least one dimension; the layout of a traced array is its own business."""
     if not has_traced(a):
-        return _like(np.asfortranarray(a, dtype), like)
+        return made_like(np.asfortranarray(a, dtype), like)
     return ascontiguousarray(a, dtype)
 
 
 def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
     """Make an array of a dtype; requirements on its layout are met by plain arrays only."""
     if not has_traced(a):
-        return _like(np.require(a, dtype, requirements), like)
+        return made_like(np.require(a, dtype, requirements), like)
     return asarray(a, dtype)
 
 
@@ -143,7 +154,7 @@ def _recorder_for(prototype: TracedArray, dtype: np.dtype[Any]) -> Recorder | No
     return None
 
 
-def _like(plain: Any, prototype: Any) -> Any:
+def made_like(plain: Any, prototype: Any) -> Any:
     """Make a plain array writable for traced values, as ``like=prototype`` asks."""
     if type(prototype) is not TracedArray:
         return plain
@@ -153,26 +164,20 @@ def _like(plain: Any, prototype: Any) -> Any:
 
 
 def _free_or_like(plain: Any, like: Any) -> Any:
-    return buffer(plain) if like is None else _like(plain, like)
+    return buffer(plain) if like is None else made_like(plain, like)
 
 
-def zeros(
-    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
-) -> Any:
+def zeros(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return zeros that traced values can be written into."""
     return _free_or_like(np.zeros(shape_of(shape), dtype or float, order), like)
 
 
-def ones(
-    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
-) -> Any:
+def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return ones that traced values can be written into."""
     return _free_or_like(np.ones(shape_of(shape), dtype, order), like)
 
 
-def empty(
-    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
-) -> Any:
+def empty(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return an array, not filled with anything, that traced values can be written into."""
     return _free_or_like(np.empty(shape_of(shape), dtype or float, order), like)
 
@@ -197,7 +202,7 @@ def _prototype_fill(make: Any, a: Any, dtype: Any, order: str, shape: Any, *valu
     if order in ("K", "A"):
         order = "F" if shape is None and example_of(a).flags.fnc else "C"
     plain = make(new, *value, kind, order)
-    return _like(plain, a) if type(a) is TracedArray else buffer(plain)
+    return made_like(plain, a) if type(a) is TracedArray else buffer(plain)
 
 
 def zeros_like(
@@ -215,7 +220,13 @@ def ones_like(
 
 
 def empty_like(
-    prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    prototype: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Any:
     """Return an array of the shape and dtype of another, not filled with anything."""
     return _prototype_fill(np.empty, prototype, dtype, order, shape)
@@ -245,123 +256,37 @@ implements(np.full_like)(full_like)
 
 
 def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None, like: Any = None
+    N: int,
+    M: int | None = None,
+    k: int = 0,
+    dtype: Any = float,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
 ) -> Any:
     """Return a matrix with ones on a diagonal."""
-    return _like(np.eye(N, M, k, dtype, order), like)
+    return made_like(np.eye(N, M, k, dtype, order), like)
 
 
 def identity(n: int, dtype: Any = None, *, like: Any = None) -> Any:
     """Return the identity matrix."""
-    return _like(np.identity(n, dtype), like)
+    return made_like(np.identity(n, dtype), like)
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, *, like: Any = None) -> Any:
     """Return a matrix with ones at and below a diagonal."""
-    return _like(np.tri(N, M, k, dtype), like)
+    return made_like(np.tri(N, M, k, dtype), like)
 
 
 def fromfunction(function: Any, shape: Any, *, dtype: Any = float, like: Any = None, **kwargs: Any) -> Any:
     """Return what a function makes of the coordinates of each element."""
     result = np.fromfunction(function, shape, dtype=dtype, **kwargs)
-    return result if type(result) is TracedArray else _like(result, like)
-
-
-# --- ranges -------------------------------------------------------------------------------------------
-
-
-def arange(
-    start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, like: Any = None
-) -> Any:
-    """Return evenly spaced values; traced ends decide their number by their values."""
-    if not has_traced((start_or_stop, stop, step)):
-        ends = (start_or_stop,) if stop is None else (start_or_stop, stop)
-        return _like(np.arange(*ends, step=step, dtype=dtype), like)
-    start, stop = (0, start_or_stop) if stop is None else (start_or_stop, stop)
-    count = len(np.arange(*(np.asarray(concrete(v)).item() for v in (start, stop, step))))
-    values = as_array(start) + np.arange(count) * as_array(step)
-    return to_dtype(values, dtype)
-
-
-@implements(np.linspace)
-def linspace(
-    start: Any,
-    stop: Any,
-    num: Any = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-    *,
-    device: Any = None,
-) -> Any:
-    """Return evenly spaced values between two ends, which may be traced arrays."""
-    num = num.__index__()
-    if num < 0:
-        raise ValueError(f"Number of samples, {num}, must be non-negative.")
-    start, stop = as_array(start), as_array(stop)
-    intervals = num - 1 if endpoint else num
-    shape = np.broadcast_shapes(start.shape, stop.shape)
-    kind = np.result_type(start.dtype, stop.dtype, 1.0)
-    start, delta = to_dtype(start * 1.0, kind), to_dtype(stop - start, kind)
-    steps = np.arange(num, dtype=kind.type(0).real.dtype).reshape(-1, *(1,) * len(shape))
-    step: Any = np.nan
-    if intervals > 0:
-        step = delta / intervals
-        values = steps * step + start
-        if endpoint:
-            values = select(steps == intervals, to_dtype(stop * 1.0, kind), values)
-    else:
-        values = steps * delta + start
-    if dtype is not None:
-        values = to_dtype(np.floor(values) if np.dtype(dtype).kind in "iu" else values, dtype)
-    values = _axis_from_front(values, axis)
-    return (values, step) if retstep else values
-
-
-def _axis_from_front(x: Any, axis: int) -> Any:
-    rank = len(x.shape)
-    axis = axis + rank if axis < 0 else axis
-    if axis == 0:
-        return x
-    order = list(range(1, rank))
-    order.insert(axis, 0)
-    return transpose(x, axes=tuple(order))
-
-
-@implements(np.logspace)
-def logspace(
-    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
-) -> Any:
-    """Return numbers spaced evenly on a log scale."""
-    base = as_array(base) if has_traced(base) or np.ndim(base) else base
-    values = linspace(start, stop, num, endpoint)
-    return _axis_from_front(to_dtype(base**values, dtype), axis)
-
-
-@implements(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
-    """Return numbers in geometric progression between two ends."""
-    start, stop = as_array(start), as_array(stop)
-    kind = np.result_type(start.dtype, stop.dtype, np.float64)  # as NumPy, float32 included
-    start, stop = to_dtype(start, kind), to_dtype(stop, kind)
-    if np.any(innermost(np.equal(start, 0))) or np.any(innermost(np.equal(stop, 0))):
-        raise ValueError("Geometric sequence cannot include zero")
-    sign = np.sign(start)
-    num = num.__index__()
-    values = sign * 10.0 ** linspace(np.log10(start / sign), np.log10(stop / sign), num, endpoint)
-    number = np.arange(num).reshape(-1, *(1,) * (len(values.shape) - 1))
-    values = select(number == 0, start, values)  # the ends are exact
-    if endpoint and num > 1:
-        values = select(number == num - 1, stop, values)
-    return _axis_from_front(to_dtype(values, dtype), axis)
+    return result if type(result) is TracedArray else made_like(result, like)
 
 
 CREATION.update(
     {
-        np.arange: arange,
         np.array: array,
         np.asanyarray: asanyarray,
         np.asarray: asarray,

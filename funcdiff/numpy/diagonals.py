@@ -94,9 +94,7 @@ def _last_two(m: Any) -> tuple[int, int]:
 
 
 @implements(np.trace)
-def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
-) -> Any:
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     """Sum along a diagonal."""
     return deliver(sum_of(diagonal(a, offset, axis1, axis2), -1, dtype), out, "trace")
 

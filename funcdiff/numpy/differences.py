@@ -135,9 +135,7 @@ def _slope(f: Any, axis: int, spacing: Any, edge_order: int) -> Any:
 
 def _edge(f0: Any, f1: Any, f2: Any, h0: Any, h1: Any) -> Any:
     """Return the slope at the end of the parabola through three points."""
-    return (
-        -(2.0 * h0 + h1) / (h0 * (h0 + h1)) * f0 + (h0 + h1) / (h0 * h1) * f1 - h0 / (h1 * (h0 + h1)) * f2
-    )
+    return -(2.0 * h0 + h1) / (h0 * (h0 + h1)) * f0 + (h0 + h1) / (h0 * h1) * f1 - h0 / (h1 * (h0 + h1)) * f2
 
 
 @implements(np.unwrap)
@@ -182,7 +180,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, xp, fp = as_array(x), as_array(xp), as_array(fp)
     for v in (x, xp, to_dtype(fp, np.float64) if fp.dtype.kind in "biu" else np.empty(0, fp.dtype).real):
         if not np.can_cast(v.dtype, np.float64):
-            raise TypeError(f"Cannot cast array data from {v.dtype!r} to dtype('float64') according to the rule 'safe'")
+            raise TypeError(
+                f"Cannot cast array data from {v.dtype!r} to dtype('float64') according to the rule 'safe'"
+            )
     x, xp = to_dtype(x, np.float64), to_dtype(xp, np.float64)  # as NumPy
     fp = to_dtype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if len(xp.shape) != 1 or len(fp.shape) != 1:

@@ -15,7 +15,7 @@ from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.numpy._arguments import as_array, axis_of, plain_write
 from funcdiff.numpy._protocol import has_traced, implements
 from funcdiff.numpy.rearranging import resize
-from funcdiff.numpy.selection import in_range, condition_of
+from funcdiff.numpy.selection import condition_of, in_range
 from funcdiff.primitives.selection import where as select
 from funcdiff.primitives.shape import reshape
 
@@ -36,7 +36,9 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     weak = isinstance(src, (int, float, complex))
     src = as_array(src)
     if not weak and not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
-        raise TypeError(f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule {casting!r}")
+        raise TypeError(
+            f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule {casting!r}"
+        )
     if src.dtype != dst.dtype:
         src = convert(src, dst.dtype) if type(src) is TracedArray else src.astype(dst.dtype)
     if where is not True:
@@ -116,4 +118,3 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
         for n, length in enumerate(arr.shape)
     )
     arr[index] = values
-

@@ -21,7 +21,9 @@ def _all(arrays: Any, dtype: Any, casting: str) -> list[Any]:
     given = [as_array(a) for a in arrays]
     for a in given:
         if not np.can_cast(a.dtype, dtype, casting):  # type: ignore[arg-type]
-            raise TypeError(f"Cannot cast array data from {a.dtype!r} to {dtype!r} according to the rule {casting!r}")
+            raise TypeError(
+                f"Cannot cast array data from {a.dtype!r} to {dtype!r} according to the rule {casting!r}"
+            )
     return [to_dtype(a, dtype) for a in given]
 
 
@@ -98,7 +100,9 @@ def block(arrays: Any) -> Any:
 
 def _depth(x: Any) -> int:
     if isinstance(x, tuple):
-        raise TypeError("only lists can be used to arrange blocks: np.block does not convert tuples to arrays")
+        raise TypeError(
+            "only lists can be used to arrange blocks: np.block does not convert tuples to arrays"
+        )
     if not isinstance(x, list):
         return 0
     if not x:

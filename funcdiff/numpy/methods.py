@@ -1,18 +1,12 @@
-"""Methods and properties of traced arrays: ndarray's, and PyTorch's common ones.
-
-Each is a function of this package under the name the method has.  Where NumPy and PyTorch disagree
-(``x.transpose(0, 1)``, ``x.size``, ``x.max(0)``, ``x.repeat(2)``), NumPy wins.
-"""
+"""ndarray's methods and properties on traced arrays, each a function of this package."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import ceil, floor, prod, trunc
 from typing import Any
 
 import numpy as np
 
-from funcdiff import errors
 from funcdiff.core.mutation import rebind
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value
 from funcdiff.numpy import (
@@ -26,35 +20,39 @@ from funcdiff.numpy import (
     shapes,
     sorting,
     statistics,
+    torch_names,
 )
-from funcdiff.numpy._arguments import UNSET, as_array, axis_of, shape_of, to_dtype, unsupported_keyword
+from funcdiff.numpy._arguments import UNSET, as_array, shape_of, to_dtype, unsupported_keyword
 from funcdiff.numpy._protocol import UFUNCS
-from funcdiff.primitives import reduction
-from funcdiff.primitives.comparison import greater
-from funcdiff.primitives.elementwise import add, exp, log, multiply, power
+from funcdiff.numpy.flat import Flat
+from funcdiff.numpy.shapes import dimensions
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.reduction import sum_
-from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import concatenate, copy
 from funcdiff.primitives.shape import reshape as reshaped
-from funcdiff.transforms.stop import stopped
 
 # --- ndarray's: reductions ------------------------------------------------------------------------------
 
 
-def _sum(self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any) -> Any:
+def _sum(
+    self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any
+) -> Any:
     if axis is None and dtype is None and out is None and keepdims is UNSET and not rest:
         return sum_(self, axis=tuple(range(len(self.shape))), keepdims=False)
     axis, keepdims = _torch_axis(axis, keepdims, rest)
     return reductions.sum(self, axis, dtype, out, keepdims, **rest)
 
 
-def _mean(self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any) -> Any:
+def _mean(
+    self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any
+) -> Any:
     axis, keepdims = _torch_axis(axis, keepdims, rest)
     return reductions.mean(self, axis, dtype, out, keepdims, **rest)
 
 
-def _prod(self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any) -> Any:
+def _prod(
+    self: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = UNSET, **rest: Any
+) -> Any:
     axis, keepdims = _torch_axis(axis, keepdims, rest)
     return reductions.prod(self, axis, dtype, out, keepdims, **rest)
 
@@ -79,16 +77,12 @@ def _searchsorted(self: Any, v: Any, side: str = "left", sorter: Any = None) -> 
 # --- ndarray's: shape and order -------------------------------------------------------------------------
 
 
-def _dimensions(shape: tuple[Any, ...]) -> Any:
-    return shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
-
-
 def _reshape(self: Any, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-    return shapes.reshape(self, _dimensions(shape), order, copy=copy)
+    return shapes.reshape(self, dimensions(shape), order, copy=copy)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
-    found = _dimensions(axes)
+    found = dimensions(axes)
     return shapes.transpose(self, found if found is None or len(found) or len(axes) else None)
 
 
@@ -139,7 +133,7 @@ def _resize(self: Any, *new_shape: Any, refcheck: bool = True) -> None:
         raise ValueError("cannot resize this array: it does not own its data")
     if refcheck and any(reference() is not None for reference in getattr(self, "views", ())):
         raise ValueError("cannot resize an array that has views. Use np.resize, or refcheck=False.")
-    shape = shape_of(_dimensions(new_shape))
+    shape = shape_of(dimensions(new_shape))
     flat = reshaped(self, shape=(prod(self.shape),))
     missing = prod(shape) - prod(self.shape)
     if missing > 0:
@@ -198,34 +192,6 @@ def _tolist(self: Any) -> Any:
     return [_tolist(row) for row in self] if self.shape else self
 
 
-class Flat:
-    """``x.flat``: the elements in C order, read and written by their number."""
-
-    def __init__(self, base: Any) -> None:
-        self.base = base
-
-    def __len__(self) -> int:
-        return prod(self.base.shape)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.copy())
-
-    def __getitem__(self, index: Any) -> Any:
-        out = self.copy()[index]
-        return out if not out.shape else copy(out)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        places = np.arange(len(self))[index]
-        value = as_array(value)
-        if value.shape:
-            value = rearranging.resize(value, np.shape(places))
-        self.base[np.unravel_index(places, self.base.shape)] = value
-
-    def copy(self) -> Any:
-        """Return the flattened copy."""
-        return _flatten(self.base)
-
-
 def _flat(self: Any) -> Flat:
     return Flat(self)
 
@@ -243,7 +209,8 @@ def _itemsize(self: Any) -> int:
 
 
 def _nbytes(self: Any) -> int:
-    return prod(self.shape) * _itemsize(self)
+    total: int = prod(self.shape) * self.dtype.itemsize
+    return total
 
 
 def _strides(self: Any) -> Any:
@@ -265,90 +232,8 @@ def _to_device(self: Any, device: str, /, *, stream: Any = None) -> Any:
     return self
 
 
-# --- PyTorch's ------------------------------------------------------------------------------------------
-
-
 def _dot(self: Any, other: Any, out: Any = None) -> Any:
     return np.dot(self, other) if out is None else np.dot(self, other, out)
-
-
-def _matmul(self: Any, other: Any) -> Any:
-    return self @ other
-
-
-def _norm(self: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Any:
-    """The vector norm of all elements, or along ``dim``, as PyTorch has it."""
-    order = 2 if p in ("fro", None) else p
-    x = reshaped(self, shape=(prod(self.shape),)) if dim is None else self
-    if isinstance(dim, tuple) and len(dim) > 1:
-        powers = power(np.abs(self), order)
-        return power(_sum(powers, dim, keepdims=keepdim), 1 / order) if order != 2 else np.sqrt(_sum(powers, dim))
-    out = np.linalg.norm(x, order, axis=0 if dim is None else dim, keepdims=keepdim and dim is not None)
-    return reshaped(out, shape=(1,) * len(self.shape)) if keepdim and dim is None else out
-
-
-def _relu(self: Any) -> Any:
-    return where(greater(self, 0), self, 0)
-
-
-def _sigmoid(self: Any) -> Any:
-    from scipy.special import expit
-
-    return expit(self)
-
-
-def _softmax(self: Any, dim: Any = -1) -> Any:
-    e = exp(_below_maximum(self, dim))
-    return e / sum_(e, axis=(axis_of(dim, len(self.shape)),), keepdims=True)
-
-
-def _log_softmax(self: Any, dim: Any = -1) -> Any:
-    x = _below_maximum(self, dim)
-    return x - log(sum_(exp(x), axis=(axis_of(dim, len(self.shape)),), keepdims=True))
-
-
-def _below_maximum(x: Any, dim: Any) -> Any:
-    """Subtract the maximum, which changes neither the softmax nor its derivative."""
-    return x - reduction.max_(stopped(x), axis=(axis_of(dim, len(x.shape)),), keepdims=True)
-
-
-def _unsqueeze(self: Any, dim: int) -> Any:
-    return shapes.expand_dims(self, dim)
-
-
-def _permute(self: Any, *dims: Any) -> Any:
-    return shapes.transpose(self, _dimensions(dims))
-
-
-def _expand(self: Any, *sizes: Any) -> Any:
-    wanted = tuple(_dimensions(sizes))
-    lead = len(wanted) - len(self.shape)
-    return shapes.broadcast_to(
-        self, tuple(self.shape[n - lead] if length == -1 else length for n, length in enumerate(wanted))
-    )
-
-
-def _t(self: Any) -> Any:
-    if len(self.shape) > 2:
-        raise ValueError(f"t() expects an array with at most 2 dimensions, but it has {len(self.shape)}")
-    return shapes.transpose(self)
-
-
-def _numel(self: Any) -> int:
-    return prod(self.shape)
-
-
-def _dim(self: Any) -> int:
-    return len(self.shape)
-
-
-def _numpy(self: Any) -> Any:
-    raise errors.ConversionError(
-        errors.at_user_line(
-            "x.numpy() of a traced array would drop its derivative. Use the traced array itself, which works with "
-            "NumPy's functions, or fd.stop_gradient(x) where no derivative is wanted."
-        )
-    )
 
 
 def _rounded(function: Any) -> Any:
@@ -369,14 +254,6 @@ def _array(self: Any) -> Any:
     return convert
 
 
-def _sub_scaled(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    return self - (other if alpha == 1 else multiply(alpha, other))
-
-
-def _add_scaled(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    return add(self, other if alpha == 1 else multiply(alpha, other))
-
-
 METHODS: dict[str, Any] = {
     "__array_priority__": 1000.0,
     "__ceil__": _rounded(ceil),
@@ -388,7 +265,6 @@ METHODS: dict[str, Any] = {
     "absolute": np.absolute,
     "acos": np.arccos,
     "acosh": np.arccosh,
-    "add": _add_scaled,
     "all": queries.all,
     "any": queries.any,
     "arccos": np.arccos,
@@ -411,9 +287,7 @@ METHODS: dict[str, Any] = {
     "cbrt": np.cbrt,
     "ceil": np.ceil,
     "choose": _choose,
-    "clamp": _clip,
     "clip": _clip,
-    "clone": _clone,
     "compress": _compress,
     "conj": np.conjugate,
     "conjugate": np.conjugate,
@@ -425,15 +299,11 @@ METHODS: dict[str, Any] = {
     "cumsum": _cumsum,
     "deg2rad": np.deg2rad,
     "degrees": np.degrees,
-    "detach": stopped,
     "diagonal": diagonals.diagonal,
-    "dim": _dim,
-    "div": np.divide,
     "divide": np.divide,
     "dot": _dot,
     "exp": np.exp,
     "exp2": np.exp2,
-    "expand": _expand,
     "expm1": np.expm1,
     "fabs": np.fabs,
     "fill": _fill,
@@ -449,28 +319,17 @@ METHODS: dict[str, Any] = {
     "log10": np.log10,
     "log1p": np.log1p,
     "log2": np.log2,
-    "log_softmax": _log_softmax,
     "logaddexp": np.logaddexp,
     "logical_not": np.logical_not,
-    "matmul": _matmul,
     "max": reductions.max,
     "maximum": np.maximum,
     "mean": _mean,
     "min": reductions.min,
     "minimum": np.minimum,
-    "mm": _matmul,
-    "mul": np.multiply,
     "multiply": np.multiply,
-    "mv": _matmul,
-    "neg": np.negative,
     "negative": np.negative,
     "nonzero": queries.nonzero,
-    "norm": _norm,
-    "numel": _numel,
-    "numpy": _numpy,
     "partition": _partition,
-    "permute": _permute,
-    "pow": np.power,
     "power": np.power,
     "prod": _prod,
     "put": in_place.put,
@@ -478,7 +337,6 @@ METHODS: dict[str, Any] = {
     "radians": np.radians,
     "ravel": shapes.ravel,
     "reciprocal": np.reciprocal,
-    "relu": _relu,
     "remainder": np.remainder,
     "repeat": rearranging.repeat,
     "reshape": _reshape,
@@ -486,21 +344,17 @@ METHODS: dict[str, Any] = {
     "rint": np.rint,
     "round": pointwise.round,
     "searchsorted": _searchsorted,
-    "sigmoid": _sigmoid,
     "sign": np.sign,
     "sin": np.sin,
     "sinh": np.sinh,
-    "softmax": _softmax,
     "sort": _sort,
     "sqrt": np.sqrt,
     "square": np.square,
     "squeeze": _squeeze,
     "std": statistics.std,
-    "sub": _sub_scaled,
-    "subtract": _sub_scaled,
+    "subtract": np.subtract,
     "sum": _sum,
     "swapaxes": shapes.swapaxes,
-    "t": _t,
     "take": selection.take,
     "tan": np.tan,
     "tanh": np.tanh,
@@ -509,7 +363,6 @@ METHODS: dict[str, Any] = {
     "trace": diagonals.trace,
     "transpose": _transpose,
     "trunc": np.trunc,
-    "unsqueeze": _unsqueeze,
     "var": statistics.var,
     "view": _view,
 }
@@ -544,8 +397,7 @@ def _of_ufunc(ufunc: np.ufunc) -> Any:
 
 def attach() -> None:
     """Attach methods and properties to the traced array."""
-    for name, method in METHODS.items():
+    for name, method in (METHODS | torch_names.METHODS).items():
         setattr(TracedArray, name, _of_ufunc(method) if isinstance(method, np.ufunc) else method)
     for name, getter in PROPERTIES.items():
         setattr(TracedArray, name, getter)
-

@@ -8,19 +8,24 @@ import numpy as np
 
 from funcdiff.numpy._arguments import as_array
 from funcdiff.numpy._protocol import has_traced, implements
-from funcdiff.numpy.creation import linspace
+from funcdiff.numpy.quantiles import median as median_over
+from funcdiff.numpy.ranges import linspace
 from funcdiff.numpy.rearranging import along
 from funcdiff.numpy.reductions import max as max_over
 from funcdiff.numpy.reductions import mean as mean_over
 from funcdiff.numpy.reductions import min as min_over
-from funcdiff.numpy.quantiles import median as median_over
 from funcdiff.primitives import shape as p
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.product import matmul
 
 _GATHERING = ("edge", "reflect", "symmetric", "wrap")
-_STATISTICS = {"maximum": max_over, "mean": mean_over, "median": median_over, "minimum": min_over}
-_KEYWORDS = {
+_STATISTICS: dict[str, Any] = {
+    "maximum": max_over,
+    "mean": mean_over,
+    "median": median_over,
+    "minimum": min_over,
+}
+_KEYWORDS: dict[str, set[str]] = {
     "constant": {"constant_values"},
     "edge": set(),
     "empty": set(),
@@ -51,7 +56,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if mode not in ("constant", "empty"):
         for axis, width in enumerate(widths):
             if array.shape[axis] == 0 and any(width):
-                raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
+                raise ValueError(
+                    f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
+                )
     for axis, width in enumerate(widths):
         if any(width):
             array = _pad_axis(array, axis, rank, width, mode, kwargs)
@@ -94,7 +101,9 @@ def _pad_axis(x: Any, axis: int, rank: int, width: tuple[int, int], mode: str, k
         return getitem(x, index=(slice(None),) * axis + (order,))
     shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in width]
     if mode == "linear_ramp":
-        return p.concatenate(*_ramps(x, axis, width, _pair(kwargs.get("end_values", 0), axis, rank)), axis=axis)
+        return p.concatenate(
+            *_ramps(x, axis, width, _pair(kwargs.get("end_values", 0), axis, rank)), axis=axis
+        )
     if mode in _STATISTICS:
         sides = _edge_statistics(x, axis, mode, kwargs.get("stat_length"), rank)
     else:

@@ -57,9 +57,7 @@ def real_if_close(a: Any, tol: Any = 100) -> Any:
 
 
 @implements(np.nan_to_num)
-def nan_to_num(
-    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
-) -> Any:
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Replace NaN and infinities; what is replaced has no derivative."""
     x = as_array(x)
     if x.dtype.kind == "c":

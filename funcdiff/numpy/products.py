@@ -145,8 +145,8 @@ def vecmat(
 
 
 def _with_keywords(primitive: Any, stacked: Any) -> Any:
-    def function(*args: Any, **keywords: Any) -> Any:
-        return stacked(*args, **keywords) if keywords else primitive(*args)
+    def function(x1: Any, x2: Any, **keywords: Any) -> Any:
+        return stacked(x1, x2, **keywords) if keywords else primitive(x1, x2)
 
     function.__name__ = primitive.__name__
     return function

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray, concrete, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype, unsupported_keyword
+from funcdiff.numpy._arguments import (
+    UNSET,
+    as_array,
+    as_scalar,
+    axes_of,
+    deliver,
+    to_dtype,
+    unsupported_keyword,
+)
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.reductions import flag
 from funcdiff.primitives.comparison import isnan, not_equal
@@ -48,7 +56,7 @@ def _closest_observation(n: Any, q: Any) -> Any:
     return np.where((index == below) & (below % 2 == 1), below, below + 1)
 
 
-_DISCRETE = {
+_DISCRETE: dict[str, Any] = {
     "averaged_inverted_cdf": _averaged_inverted_cdf,
     "closest_observation": _closest_observation,
     "higher": lambda n, q: np.ceil((n - 1) * q),
@@ -96,17 +104,31 @@ def _interpolated(x: Any, position: Any, last: Any, weak: bool) -> Any:
 
 
 def _quantile(
-    a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, weights: Any, ignore_nan: bool, name: str
+    a: Any,
+    q: Any,
+    axis: Any,
+    out: Any,
+    method: str,
+    keepdims: bool,
+    weights: Any,
+    ignore_nan: bool,
+    name: str,
 ) -> Any:
     a, q = as_array(a), as_array(q)
     if a.dtype.kind == "c" and "median" not in name:
         raise TypeError("a must be an array of real numbers")
     if np.any(innermost(~((q >= 0) & (q <= 1)))):
-        raise ValueError("Percentiles must be in the range [0, 100]" if "perc" in name else "Quantiles must be in the range [0, 1]")
+        raise ValueError(
+            "Percentiles must be in the range [0, 100]"
+            if "perc" in name
+            else "Quantiles must be in the range [0, 1]"
+        )
     if len(q.shape) > 2 and type(q) is not TracedArray:
         raise ValueError("q must be a scalar or 1d")
     if method not in _CONTINUOUS and method not in _DISCRETE:
-        raise ValueError(f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}")
+        raise ValueError(
+            f"{method!r} is not a valid method. Use one of: {sorted([*_CONTINUOUS, *_DISCRETE])}"
+        )
     axes = axes_of(axis, len(a.shape))
     x = _last_axis(a, axes)
     x = x if x.dtype.kind in "fc" else to_dtype(x, np.float64)

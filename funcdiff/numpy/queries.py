@@ -61,7 +61,8 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """Tell whether a dtype may be converted to another."""
-    return np.can_cast(*_dtypes((from_, to)), casting=casting)  # type: ignore[arg-type]
+    source, target = _dtypes((from_, to))
+    return np.can_cast(source, target, casting)  # type: ignore[arg-type]
 
 
 @implements(np.min_scalar_type)
@@ -91,13 +92,13 @@ def isrealobj(x: Any) -> bool:
 @implements(np.may_share_memory)
 def may_share_memory(a: Any, b: Any, /, max_work: int = 0) -> bool:
     """Tell whether two arrays might share memory now; traced arrays are copied before a write needs it."""
-    return np.may_share_memory(innermost(a), innermost(b), max_work)
+    return np.may_share_memory(innermost(a), innermost(b), max_work)  # type: ignore[arg-type]
 
 
 @implements(np.shares_memory)
 def shares_memory(a: Any, b: Any, /, max_work: int = -1) -> bool:
     """Tell whether two arrays share memory now; traced arrays are copied before a write needs it."""
-    return np.shares_memory(innermost(a), innermost(b), max_work)
+    return np.shares_memory(innermost(a), innermost(b), max_work)  # type: ignore[arg-type]
 
 
 # --- elementwise questions ----------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = UNSET, *, whe
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Count the elements that are not zero."""
     a = as_array(a)
-    return p.count_nonzero(a, axis=axes_of(axis, len(a.shape)), keepdims=bool(keepdims))
+    return p.count_nonzero(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=bool(keepdims))
 
 
 @implements(np.allclose)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from operator import index as as_index
 from typing import Any
 
 import numpy as np
 
-from funcdiff.core.recording import TracedArray, concrete
+from funcdiff.core.recording import concrete
 from funcdiff.numpy._arguments import as_array, at_least_1d, axes_of, axis_of, shape_of
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.shapes import permuted, reshape
@@ -91,7 +92,10 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         length = a.shape[place]
         by = by % length if length else 0
         if by:
-            parts = (getitem(out, index=along(place, length - by, None)), getitem(out, index=along(place, 0, length - by)))
+            parts = (
+                getitem(out, index=along(place, length - by, None)),
+                getitem(out, index=along(place, 0, length - by)),
+            )
             out = p.concatenate(*parts, axis=place)
     return p.copy(a) if out is a else out
 
@@ -172,7 +176,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         ends = np.cumsum([0] + extra * [each + 1] + (sections - extra) * [each]).tolist()
     else:
         ends = [0, *(as_index(n) for n in indices_or_sections), length]
-    return [sliced(ary, axis, start, end) for start, end in zip(ends, ends[1:], strict=False)]
+    return [sliced(ary, axis, start, end) for start, end in pairwise(ends)]
 
 
 @implements(np.split)
@@ -235,4 +239,4 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
         first = int(found[0]) if found.size else plain.shape[n]
         last = int(found[-1]) + 1 if found.size else plain.shape[n]
         index[n] = slice(first if "f" in trim.lower() else None, last if "b" in trim.lower() else None)
-    return filt[tuple(index)] if type(filt) is TracedArray else filt[tuple(index)]
+    return filt[tuple(index)]

@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.recording import TracedArray, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, at_least_1d, axes_of, axis_of, deliver, given, to_dtype, ufunc_axes
+from funcdiff.core.recording import innermost
+from funcdiff.numpy._arguments import (
+    UNSET,
+    as_array,
+    as_scalar,
+    at_least_1d,
+    axes_of,
+    axis_of,
+    deliver,
+    given,
+    to_dtype,
+    ufunc_axes,
+)
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import reduction
 from funcdiff.primitives.comparison import isnan
@@ -85,7 +96,7 @@ def divided(total: Any, count: Any, message: str) -> Any:
     if isinstance(count, int):
         if count <= 0:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
-            return total / 0 if type(total) is TracedArray else np.true_divide(total, 0)
+            return np.true_divide(total, 0)
         return total / count
     if total.dtype.kind in "fc":
         count = to_dtype(count, total.dtype.type(0).real.dtype)
@@ -123,7 +134,7 @@ def _extremum(
             )
         a = selected(a, where, initial)
     elif given(initial) and product_of(a.shape) == 0:
-        kept = np.add.reduce(np.empty(a.shape), axis=axis, keepdims=flag(keepdims))
+        kept = np.add.reduce(np.empty(a.shape), axis=axis, keepdims=flag(keepdims))  # type: ignore[call-overload]
         result = broadcast_to(to_dtype(as_array(initial), a.dtype), shape=kept.shape)
         return deliver(as_scalar(result), out, over.__name__)
     result = over(a, axis=ufunc_axes(axis, len(a.shape)), keepdims=flag(keepdims))
@@ -270,7 +281,7 @@ def _nan_extremum(
     a = as_array(a)
     result = extremum(without_nan(a, worst), axis, None, keepdims, initial, where)
     if a.dtype.kind in "fc" and not given(initial):
-        axes, kept = axes_of(axis, len(a.shape)), flag(keepdims)
+        axes, kept = ufunc_axes(axis, len(a.shape)), flag(keepdims)
         empty = all_(isnan(a), axis=axes, keepdims=kept)
         if np.any(innermost(empty)):
             warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
@@ -303,7 +314,7 @@ def nanmean(
     if a.dtype.kind not in "fc":
         return mean(a, axis, dtype, out, keepdims, where=where)
     a = to_dtype(a, dtype)
-    axes, kept = axes_of(axis, len(a.shape)), flag(keepdims)
+    axes, kept = ufunc_axes(axis, len(a.shape)), flag(keepdims)
     present = ~isnan(a)
     if where is not UNSET:
         present = present & where

@@ -42,7 +42,14 @@ def where(condition: Any, x: Any = UNSET, y: Any = UNSET, /) -> Any:
 
 @implements(np.clip)
 def clip(
-    a: Any, a_min: Any = UNSET, a_max: Any = UNSET, out: Any = None, *, min: Any = UNSET, max: Any = UNSET, **kwargs: Any
+    a: Any,
+    a_min: Any = UNSET,
+    a_max: Any = UNSET,
+    out: Any = None,
+    *,
+    min: Any = UNSET,
+    max: Any = UNSET,
+    **kwargs: Any,
 ) -> Any:
     """Limit to an interval; the derivative passes on the closed interval, and to the bounds outside."""
     if a_min is UNSET and a_max is UNSET:
@@ -52,7 +59,9 @@ def clip(
     elif a_max is UNSET:
         raise TypeError("clip() missing 1 required positional argument: 'a_max'")
     elif min is not UNSET or max is not UNSET:
-        raise ValueError("Passing `min` or `max` keyword argument when `a_min` and `a_max` are provided is forbidden.")
+        raise ValueError(
+            "Passing `min` or `max` keyword argument when `a_min` and `a_max` are provided is forbidden."
+        )
     a = as_array(a)
     where_ = kwargs.pop("where", True)
     dtype = kwargs.pop("dtype", None)
@@ -68,7 +77,7 @@ def clip(
 def _clipped(a: Any, low: Any, high: Any) -> Any:
     if low is None and high is None:
         return a + 0 if a.dtype != bool else a
-    if a.dtype.kind not in "f" and (low is None or high is None):
+    if a.dtype.kind != "f" and (low is None or high is None):
         return np.minimum(a, high) if low is None else np.maximum(a, low)
     low = float("-inf") if low is None else branch(low)
     high = float("inf") if high is None else branch(high)
@@ -115,9 +124,9 @@ def in_range(index: Any, length: int, mode: str, message: str, negative: bool = 
         return np.clip(index, 0, length - 1)
     if mode != "raise":
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
-    if type(index) is not TracedArray:
-        if np.any(index >= length) or np.any(index < (-length if negative else 0)):
-            raise (IndexError(message) if negative else ValueError(message))
+    lowest = -length if negative else 0
+    if type(index) is not TracedArray and (np.any(index >= length) or np.any(index < lowest)):
+        raise (IndexError(message) if negative else ValueError(message))
     return index
 
 
@@ -129,10 +138,16 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     if axis is None:
         a, axis = reshape(a, shape=(prod(a.shape),)), 0
     axis = axis_of(axis, len(a.shape))
-    if indices.dtype.kind == "f" and type(indices) is not TracedArray and (listed or prod(indices.shape) == 0):
+    if (
+        indices.dtype.kind == "f"
+        and type(indices) is not TracedArray
+        and (listed or prod(indices.shape) == 0)
+    ):
         indices = indices.astype(np.intp)
     if indices.dtype.kind not in "biu":
-        raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64') according to the rule 'safe'")
+        raise TypeError(
+            f"Cannot cast array data from {indices.dtype!r} to dtype('int64') according to the rule 'safe'"
+        )
     if indices.dtype == bool:
         indices = indices.astype(np.intp)
     length = a.shape[axis]
@@ -189,7 +204,11 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     whole array.
     """
     x = as_array(x)
-    if not isinstance(condlist, (list, tuple)) or not condlist or np.ndim(condlist[0]) == 0 and len(x.shape) != 0:
+    if (
+        not isinstance(condlist, (list, tuple))
+        or not condlist
+        or (np.ndim(condlist[0]) == 0 and len(x.shape) != 0)
+    ):
         condlist = [condlist]
     conditions = [condition_of(c) for c in condlist]
     if len(conditions) == 1 and len(conditions[0].shape) == len(x.shape) + 1:

@@ -37,6 +37,13 @@ def full_shape(shape: Any, size: int) -> tuple[int, ...]:
     return wanted
 
 
+def dimensions(arguments: tuple[Any, ...]) -> Any:
+    """Return a shape or axes given to a method one by one or as one sequence."""
+    if len(arguments) == 1 and not isinstance(arguments[0], (int, np.integer)):
+        return arguments[0]
+    return arguments
+
+
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """Give an array a new shape."""
@@ -138,7 +145,9 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     if start < 0:
         start += rank
     if not 0 <= start <= rank:
-        raise np.exceptions.AxisError(f"'start' arg requires {-rank} <= start < {rank + 1}, but {start} was passed in")
+        raise np.exceptions.AxisError(
+            f"'start' arg requires {-rank} <= start < {rank + 1}, but {start} was passed in"
+        )
     if axis < start:
         start -= 1
     order = [n for n in range(rank) if n != axis]

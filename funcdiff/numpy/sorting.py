@@ -24,7 +24,9 @@ def _flat_or_axis(a: Any, axis: Any) -> tuple[Any, int]:
 
 def _kind(kind: str | None, stable: bool | None) -> str | None:
     if kind is not None and stable is not None:
-        raise ValueError("`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
+        raise ValueError(
+            "`kind` and `stable` parameters can't be provided at the same time. Use only one of them."
+        )
     return "stable" if stable else kind
 
 
@@ -86,7 +88,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", or
 def lexsort(keys: Any, axis: Any = -1) -> Any:
     """Return the order that sorts by several keys, the last one first."""
     plain = [np.asarray(concrete(as_array(k))) for k in keys]
-    return np.lexsort(plain, axis)  # type: ignore[call-overload]
+    return np.lexsort(plain, axis)
 
 
 @implements(np.unique)
@@ -119,4 +121,3 @@ def unique(
 def unique_values(x: Any, /) -> Any:
     """Return the unique values."""
     return unique(x, equal_nan=False)
-

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.recording import concrete, innermost
-from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype
-from funcdiff.numpy._protocol import has_traced, implements
+from funcdiff.core.recording import innermost
+from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype, ufunc_axes
+from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.reductions import counted, flag, mean, selected
 from funcdiff.primitives.comparison import isnan, not_equal
 from funcdiff.primitives.product import matmul
-from funcdiff.primitives.reduction import kept_shape, sum_
+from funcdiff.primitives.reduction import sum_
 from funcdiff.primitives.selection import clip
 from funcdiff.primitives.selection import where as select
 from funcdiff.primitives.shape import broadcast_to, concatenate, conj, real, reshape, transpose
@@ -32,7 +32,16 @@ def root(v: Any) -> Any:
 
 
 def _spread(
-    a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, mean: Any, correction: Any, last: Any
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    ddof: Any,
+    keepdims: Any,
+    where: Any,
+    mean: Any,
+    correction: Any,
+    last: Any,
+    leave_nan: bool = False,
 ) -> Any:
     if correction is not UNSET:
         if ddof != 0:
@@ -44,7 +53,8 @@ def _spread(
         a = to_dtype(a, np.float32)  # as NumPy does
     elif a.dtype.kind in "biu":
         a = to_dtype(a, np.float64)
-    axes, kept = axes_of(axis, len(a.shape)), flag(keepdims)
+    strict = ufunc_axes if leave_nan else axes_of
+    axes, kept = strict(axis, len(a.shape)), flag(keepdims)
     count = counted(a, axes, True, where)
     if mean is UNSET:
         total = sum_(selected(a, where, 0), axis=axes, keepdims=True)
@@ -114,12 +124,12 @@ def _nan_spread(
     present = ~isnan(a)
     if where is not UNSET:
         present = present & where
-    axes = axes_of(axis, len(a.shape))
+    axes = ufunc_axes(axis, len(a.shape))
     if correction is not UNSET:
         ddof = correction
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        result = _spread(a, axis, dtype, ddof, keepdims, present, mean, UNSET, last)
+        result = _spread(a, axis, dtype, ddof, keepdims, present, mean, UNSET, last, True)
     short = sum_(present, axis=axes, keepdims=flag(keepdims)) <= ddof
     if np.any(innermost(short)):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=4)

@@ -8,6 +8,7 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import multilinear
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.indexing import getitem
 
 
@@ -30,7 +31,7 @@ def _back(g: Any, other: Any, length: int) -> Any:
     return getitem(full, index=(Ellipsis, slice(m - 1, m - 1 + length)))
 
 
-convolve = multilinear(
+convolve: Function = multilinear(
     _convolve,
     [lambda g, a, v: _back(g, v, a.shape[-1]), lambda g, a, v: _back(g, a, v.shape[-1])],
     batch=lambda values, flags, size: convolve(*align(values, flags)),

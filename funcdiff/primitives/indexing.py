@@ -11,7 +11,8 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.declare import general, linear
 from funcdiff.core.mutation import add_through, is_basic
 from funcdiff.core.objects import stack_objects
-from funcdiff.core.recording import Recorder, TracedArray, box, concrete
+from funcdiff.core.primitive import Function
+from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.primitives.shape import all_mapped, reshape, transpose
 
 Index = Any
@@ -58,7 +59,7 @@ def _batch_index_add(values: Any, _flags: Any, size: int, *, shape: tuple[int, .
     return index_add(values[0], shape=(size, *shape), index=over_batch(index, shape, size))
 
 
-index_add = linear(
+index_add: Function = linear(
     _index_add,
     lambda g, x, *, shape, index: getitem(g, index=index),
     batch=_batch_index_add,
@@ -105,8 +106,8 @@ def _plain_item(item: Any) -> Any:
                 f"not a traced array of dtype {item.dtype}"
             )
         if not is_mapped(item) or item.dtype.kind == "b":
-            return concrete(item)
-    return item
+            item = concrete(item)
+    return item.copy() if isinstance(item, np.ndarray) else item  # the user may write to it
 
 
 def _bound(value: Any) -> Any:
@@ -190,7 +191,10 @@ gather = general(
     samples=lambda rng: [
         ((rng.standard_normal((4, 3)), rng.integers(0, 4, 5)), {"template": (HOLE,)}),
         ((rng.standard_normal((2, 4, 3)), rng.integers(0, 4, 5)), {"template": (slice(None), HOLE)}),
-        ((rng.standard_normal((4, 3)), rng.integers(0, 4), rng.integers(0, 3, 2)), {"template": (HOLE, HOLE)}),
+        (
+            (rng.standard_normal((4, 3)), rng.integers(0, 4), rng.integers(0, 3, 2)),
+            {"template": (HOLE, HOLE)},
+        ),
     ],
     doc="Read ``x[index]`` where integer parts of the index are arguments, so that vmap may map over them.",
 )
@@ -224,7 +228,10 @@ scatter_add = general(
     name="scatter_add",
     samples=lambda rng: [
         ((rng.standard_normal((5, 3)), rng.integers(0, 4, 5)), {"shape": (4, 3), "template": (HOLE,)}),
-        ((rng.standard_normal((2, 5)), rng.integers(0, 4, 5)), {"shape": (2, 4), "template": (slice(None), HOLE)}),
+        (
+            (rng.standard_normal((2, 5)), rng.integers(0, 4, 5)),
+            {"shape": (2, 4), "template": (slice(None), HOLE)},
+        ),
     ],
     doc="Transpose of `gather`.",
 )
@@ -294,15 +301,3 @@ def mapped_index(
 
 def _shape(x: Any) -> tuple[int, ...]:
     return x.shape if hasattr(x, "shape") else np.shape(x)
-
-
-def wrap_for_index(value: Any, index: Index) -> Any:
-    """Lift a written value to the level of a mapped index that is newer than it."""
-    items = index if type(index) is tuple else (index,)
-    recorder: Recorder | None = None
-    for i in items:
-        if type(i) is TracedArray and (recorder is None or i.recorder.level > recorder.level):
-            recorder = i.recorder
-    if recorder is None or type(value) is TracedArray and value.recorder.level >= recorder.level:
-        return value
-    return box(value if hasattr(value, "shape") else np.asarray(value), recorder, recorder.constant_place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import dis
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,11 +15,10 @@ from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
-from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read, wrap_for_index
+from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read
 from funcdiff.primitives.product import matmul
 from funcdiff.primitives.shape import copy
 
-_ITEM_ASSIGNMENT = re.compile(r":\d+: [\w.]+\[[^=]*\]\s*(=[^=]|[-+*/]=)")
 _NUMBERS = (np.ndarray, np.generic, int, float, complex, bool)
 
 
@@ -134,7 +133,7 @@ def _setitem(self: TracedArray, index: Any, value: Any) -> None:
             )
         if value is self or getattr(value, "base", None) is not None:
             value = copy(value)  # the value must not change while it is written
-    assign(self, wrap_for_index(value, index), (getitem, {"index": index}))
+    assign(self, value, (getitem, {"index": index}))
 
 
 def _bool(self: TracedArray) -> bool:
@@ -170,7 +169,8 @@ def _to_complex(self: TracedArray) -> complex:
 
 
 def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
-    if _ITEM_ASSIGNMENT.search(errors.user_line()):
+    frame = errors.user_frame()
+    if frame is not None and frame.f_code.co_code[frame.f_lasti] == dis.opmap["STORE_SUBSCR"]:
         return errors.PlainWriteError(
             errors.at_user_line(
                 "a traced value cannot be written into a plain ndarray, which would drop its derivative. Make the "
@@ -212,6 +212,11 @@ def _repr(self: TracedArray) -> str:
 def _format(self: TracedArray, spec: str) -> str:
     """Format the value for reading; a text carries no derivative anyway."""
     return format(innermost(self), spec) if spec and not self.shape and not is_mapped(self) else repr(self)
+
+
+def _round(self: TracedArray, digits: int | None = None) -> Any:
+    """Round as NumPy does; without digits the answer is an int, from the value."""
+    return int(concrete(np.rint(self))) if digits is None else np.round(self, digits)
 
 
 def _invert(self: TracedArray) -> Any:
@@ -267,6 +272,7 @@ def attach() -> None:
         "__iter__": _iter,
         "__contains__": _contains,
         "__repr__": _repr,
+        "__round__": _round,
         "__format__": _format,
     }
     for name, method in table.items():

@@ -12,6 +12,7 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import general
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.comparison import bitwise_or, equal, not_equal
 from funcdiff.primitives.indexing import read
 from funcdiff.primitives.queries import argsort
@@ -38,7 +39,7 @@ def take_along(x: Any, order: Any, axis: int) -> Any:
 
 
 def _sort(x: Any, *, axis: int, kind: str | None) -> Any:
-    return np.sort(x, axis=axis, kind=kind)  # type: ignore[call-overload]
+    return np.sort(x, axis=axis, kind=kind)  # type: ignore[arg-type]
 
 
 def _sort_jvp(t: Any, _out: Any, x: Any, *, axis: int, kind: str | None) -> Any:
@@ -50,7 +51,7 @@ def _sort_vjp(g: Any, _out: Any, x: Any, *, axis: int, kind: str | None) -> Any:
     return take_along(g, argsort(order, axis=axis, kind="stable"), axis)  # the inverse permutation
 
 
-sort = general(
+sort: Function = general(
     _sort,
     jvps=[_sort_jvp],
     vjps=[_sort_vjp],
@@ -83,7 +84,7 @@ def _partition_vjp(g: Any, out: Any, x: Any, *, axis: int, kth: tuple[int, ...])
     return take_along(g, _permutation(x, out, axis), axis)
 
 
-partition = general(
+partition: Function = general(
     _partition,
     jvps=[_partition_jvp],
     vjps=[_partition_vjp],
@@ -129,11 +130,10 @@ def _statistic_jvp(t: Any, out: Any, x: Any, *_rest: Any, **_params: Any) -> Any
 def _statistic_vjp(g: Any, out: Any, x: Any, *_rest: Any, **_params: Any) -> Any:
     mask, count = _ties(out, x)
     g = reshape(g, shape=(*g.shape, 1)) / count
-    spread = sum_(where(mask, g, 0), axis=(len(mask.shape) - 2,), keepdims=False)
-    return spread
+    return sum_(where(mask, g, 0), axis=(len(mask.shape) - 2,), keepdims=False)
 
 
-order_statistic = general(
+order_statistic: Function = general(
     _order_statistic,
     jvps=[_statistic_jvp, None],
     vjps=[_statistic_vjp, None],

@@ -74,25 +74,27 @@ nanargmin = locally_constant(
 
 
 def _argsort(x: Any, *, axis: int, kind: str | None) -> Any:
-    return np.argsort(x, axis=axis, kind=kind)  # type: ignore[call-overload]
+    return np.argsort(x, axis=axis, kind=kind)  # type: ignore[arg-type]
 
 
 def _argpartition(x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
     return np.argpartition(x, kth, axis=axis)
 
 
-argsort = locally_constant(_argsort, name="argsort", batch=_batch_axis("argsort"), doc="The order that sorts.")
+argsort = locally_constant(
+    _argsort, name="argsort", batch=_batch_axis("argsort"), doc="The order that sorts."
+)
 argpartition = locally_constant(
     _argpartition, name="argpartition", batch=_batch_axis("argpartition"), doc="The order that partitions."
 )
 
 
 def _all(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _any(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _count_nonzero(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -53,7 +53,7 @@ def _batch(name: str) -> Function:
 
 
 def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _sum_transpose(g: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -97,11 +97,11 @@ def like_real(count: Any, x: Any) -> Any:
 
 
 def _max(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _min(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 max_ = general(
@@ -162,7 +162,7 @@ def _along_samples(rng: Any) -> Any:
     ]
 
 
-cumsum = linear(
+cumsum: Function = linear(
     _cumsum,
     lambda g, x, *, axis: flip(cumsum(flip(g, axis), axis=axis), axis),
     batch=_batch_along("cumsum"),
@@ -243,7 +243,7 @@ cumprod = general(
 
 
 def _prod(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def others(x: Any, axis: tuple[int, ...]) -> Any:
@@ -269,7 +269,10 @@ prod = general(
     name="prod",
     samples=lambda rng: [
         *reduction_samples(rng),
-        ((np.array([[1.5, 0.0, 2.0], [0.0, 0.0, -3.0], [0.5, 2.0, -1.0]]),), {"axis": (1,), "keepdims": False}),
+        (
+            (np.array([[1.5, 0.0, 2.0], [0.0, 0.0, -3.0], [0.5, 2.0, -1.0]]),),
+            {"axis": (1,), "keepdims": False},
+        ),
     ],
     doc="Product over a tuple of axes, with derivatives that are right at zeros.",
 )

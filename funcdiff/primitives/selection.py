@@ -8,6 +8,7 @@ import numpy as np
 
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import general
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.comparison import bitwise_or, greater, invert, less
 
 
@@ -19,7 +20,7 @@ def _where(c: Any, x: Any, y: Any) -> Any:
     return np.where(c, x, y)
 
 
-where = general(
+where: Function = general(
     _where,
     jvps=[None, lambda t, _out, c, _x, _y: where(c, t, 0), lambda t, _out, c, _x, _y: where(c, 0, t)],
     transposes=[None, lambda g, _out, c, _x, _y: where(c, g, 0), lambda g, _out, c, _x, _y: where(c, 0, g)],
@@ -46,7 +47,7 @@ def _outside(x: Any, low: Any, high: Any) -> Any:
     return bitwise_or(less(x, low), _above(x, low, high))
 
 
-clip = general(
+clip: Function = general(
     np.clip,
     jvps=[
         lambda t, _out, x, low, high: where(_outside(x, low, high), 0, t),

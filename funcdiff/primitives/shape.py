@@ -10,6 +10,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.declare import linear
+from funcdiff.core.primitive import Function
 
 
 def _rng_samples(*shapes: tuple[int, ...], **params: Any) -> Any:
@@ -23,7 +24,7 @@ def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
     return x.reshape(shape) if isinstance(x, np.ndarray) else np.reshape(x, shape)
 
 
-reshape = linear(
+reshape: Function = linear(
     _reshape,
     lambda g, x, *, shape: reshape(g, shape=x.shape),
     name="reshape",
@@ -37,7 +38,7 @@ def _transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.asarray(x).transpose(axes)
 
 
-transpose = linear(
+transpose: Function = linear(
     _transpose,
     lambda g, x, *, axes: transpose(g, axes=tuple(int(a) for a in np.argsort(axes))),
     name="transpose",
@@ -58,7 +59,7 @@ def _batch_broadcast_to(values: Any, _flags: Any, size: int, *, shape: tuple[int
     return broadcast_to(x, shape=(size, *shape))
 
 
-broadcast_to = linear(
+broadcast_to: Function = linear(
     _broadcast_to,
     lambda g, x, *, shape: sum_to(g, shape=x.shape),
     batch=_batch_broadcast_to,
@@ -87,7 +88,7 @@ def _batch_sum_to(values: Any, _flags: Any, size: int, *, shape: tuple[int, ...]
     return sum_to(g, shape=(size, *shape))
 
 
-sum_to = linear(
+sum_to: Function = linear(
     _sum_to,
     lambda g, x, *, shape: broadcast_to(g, shape=x.shape),
     batch=_batch_sum_to,
@@ -175,7 +176,7 @@ imag = linear(
     doc="Imaginary part; linear over the reals: Im(t) = Re(-i t).",
 )
 
-conj = linear(
+conj: Function = linear(
     np.conj,
     lambda g, x: conj(g),
     batch=_batch_same("conj"),

@@ -20,8 +20,8 @@ PER_DEGREE = math.pi / 180
 
 
 def _one_minus_square(x: Any) -> Any:
-    """1 - x², keeping the sign of a zero imaginary part, which ``1 - x`` and ``x + 1`` lose."""
-    return -((x - 1) * (x - -1))
+    """1 - x² without cancellation; +0 at ±1, and for complex x with the sign of a zero imaginary part."""
+    return -((x - 1) * (x - -1)) if x.dtype.kind == "c" else (1 - x) * (1 + x)
 
 
 sin = elementwise(np.sin, [lambda _out, x: cos(x)], samples=on(REALS), holomorphic=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from funcdiff.core.declare import linear
 from funcdiff.core.mutation import Path, write_plain
-from funcdiff.core.winners import read_written
 from funcdiff.primitives.indexing import getitem
+from funcdiff.primitives.winners import read_written
 
 
 def _update_at(x: Any, value: Any, *, path: Path) -> Any:
@@ -33,8 +33,10 @@ update_at = linear(
     samples=lambda rng: [
         ((rng.standard_normal(4), rng.standard_normal(2)), {"path": ((getitem, {"index": slice(1, 3)}),)}),
         ((rng.standard_normal((2, 3)), rng.standard_normal(3)), {"path": ((getitem, {"index": 1}),)}),
-        ((rng.standard_normal(4), rng.standard_normal(3)), {"path": ((getitem, {"index": np.array([0, 2, 2])}),)}),
+        (
+            (rng.standard_normal(4), rng.standard_normal(3)),
+            {"path": ((getitem, {"index": np.array([0, 2, 2])}),)},
+        ),
     ],
     doc="``x`` with the part that a path of lenses leads to replaced by a value.",
 )
-

@@ -58,6 +58,13 @@ def leaf_value(x: Any) -> Any:
         return np.float64(x)
     if kind is complex:
         return np.complex128(x)
+    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+        raise errors.DtypeError(
+            errors.at_user_line(
+                f"{kind.__name__} is a kind of array whose meaning would be lost: pass x.filled(0.0) and np.where with "
+                "the mask for a masked array, np.asarray(x) for a matrix"
+            )
+        )
     try:
         return np.asarray(x)[()]
     except ValueError:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.array_type import ArrayType
-from funcdiff.core.recording import TracedArray, box
+from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.recording import box, output
 from funcdiff.primitives.shape import broadcast_to, concatenate, reshape, transpose
 from funcdiff.transforms.batch import BatchRecorder
 
@@ -40,23 +40,12 @@ def basis(kinds: Sequence[ArrayType], start: int, stop: int) -> list[Any]:
 
 def batched(sweep: Callable[[list[Any]], list[Any]], rows: list[Any], length: int) -> list[Any]:
     """Run a sweep on a batch of basis vectors; results have the batch on axis 0, or are None."""
-    recorder = BatchRecorder(length)
-    try:
+    with BatchRecorder(length) as recorder:
         found = sweep([None if r is None else box(r, recorder, True) for r in rows])
-        out: list[Any] = []
-        for x in found:
-            if type(x) is TracedArray and x.recorder is recorder:
-                out.append(x.value if x.place else broadcast_to(x.value, shape=(length, *x.value.shape)))
-            else:
-                out.append(None if x is None else broadcast_to(x, shape=(length, *np.shape(x))))
-    except (IndexError, TypeError, ValueError) as error:
-        shown = errors.reveal(error)
-        if shown is error:
-            raise
-        raise shown from None
-    finally:
-        recorder.close()
-    return out
+        outs = [output(x, recorder) for x in found]
+    return [
+        x if mapped or x is None else broadcast_to(x, shape=(length, *type_of(x).shape)) for x, mapped in outs
+    ]
 
 
 def _join(parts: list[Any], kind: ArrayType, lengths: list[int]) -> Any:

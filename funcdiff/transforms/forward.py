@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive
-from funcdiff.core.recording import Recorder, TracedArray, box, revive
-from funcdiff.transforms.reverse import constants, has_nan, out_tangent, typed, writes_program
+from funcdiff.core.recording import Recorder, TracedArray, box, output
+from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
 
 
 class ForwardRecorder(Recorder):
@@ -90,23 +89,7 @@ def _run(
 ) -> tuple[list[Any], list[Any]]:
     recorder = ForwardRecorder(strong)
     boxes = [box(v, recorder, t) for v, t in zip(values, tangents, strict=True)]
-    try:
+    with recorder:
         out = f(*boxes)
-        outs, found = [], []
-        for o in out if isinstance(out, (list, tuple)) else [out]:
-            if type(o) is TracedArray and o.recorder.level < 0:
-                revive(o)
-            if type(o) is TracedArray and o.recorder is recorder:
-                outs.append(o.value)
-                found.append(None if o.place is None else typed(o.place, o.value))
-            else:
-                outs.append(o)
-                found.append(None)
-    except (IndexError, TypeError, ValueError) as error:
-        shown = errors.reveal(error)
-        if shown is error:
-            raise
-        raise shown from None
-    finally:
-        recorder.close()
-    return outs, found
+        outs = [output(o, recorder) for o in (out if isinstance(out, (list, tuple)) else (out,))]
+    return [o for o, _ in outs], [t for _, t in outs]

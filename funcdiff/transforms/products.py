@@ -224,7 +224,7 @@ def pullback(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any
     """
     selection = _primals("pullback", f, primals)
     outputs = Outputs(selection, has_aux)
-    recording = record(outputs, selection.leaves)
+    recording = record(outputs, selection.leaves, lasting=True)
     count = outputs.count
     kinds = [type_of(o) for o in recording.outputs[:count]]
     rest = [None] * (len(recording.outputs) - count)
@@ -235,9 +235,9 @@ def pullback(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any
         rebuilt: tuple[Any, ...] = selection.rebuild(found)
         return rebuilt
 
-    outs = outputs.tree.unflatten(own_all(recording.outputs[:count], selection.leaves))
+    outs = outputs.tree.unflatten(own_all(recording.outputs[:count], recording.outputs))
     if has_aux:
-        return outs, pull, outputs.aux_tree.unflatten(own_all(recording.outputs[count:], selection.leaves))
+        return outs, pull, outputs.aux_tree.unflatten(own_all(recording.outputs[count:], recording.outputs))
     return outs, pull
 
 
@@ -274,7 +274,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> Any:
     """
     selection = _primals("linearize", f, primals)
     outputs = Outputs(selection, False)
-    recording = record(outputs, selection.leaves)
+    recording = record(outputs, selection.leaves, lasting=True)
     kinds = [type_of(x) for x in selection.leaves]
 
     def push(*tangents: Any) -> Any:
@@ -285,7 +285,7 @@ def linearize(f: Callable[..., Any], *primals: Any) -> Any:
         out = [tangent_or_zeros(o, t) for o, t in zip(recording.outputs, found, strict=True)]
         return outputs.tree.unflatten(own_all(out, leaves))
 
-    return outputs.tree.unflatten(own_all(recording.outputs, selection.leaves)), push
+    return outputs.tree.unflatten(own_all(recording.outputs, recording.outputs)), push
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
@@ -352,6 +352,13 @@ def _check_linear(f: Any, recording: Recording) -> None:
                     f"{primitive.name} to its arguments. Use fd.pullback for the transpose of its derivative."
                 )
             )
+    if recording.decided:
+        raise errors.OutputError(
+            errors.at_user_line(
+                f"linear_transpose of {errors.function_name(f)}: the function is not linear, it decides on values "
+                "(if, comparison, sign, rounding, stop_gradient). Use fd.pullback."
+            )
+        )
     for o in recording.outputs:
         value = innermost(o)
         if np.any(np.asarray(value) != 0):

@@ -15,12 +15,13 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.constants import keep, keep_all
 from funcdiff.core.matching import convert, match, match_tangent
 from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, update
 from funcdiff.core.primitive import Elementwise, General, Linear, LocallyConstant, Multilinear, Primitive
-from funcdiff.core.recording import Recorder, TracedArray, box, innermost
+from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.rules import RULES, Rules, product
-from funcdiff.core.winners import read_written
+from funcdiff.primitives.winners import read_written
 
 FIELDS = 8
 
@@ -33,6 +34,7 @@ class ReverseRecorder(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Any] = []
+        self.decided = False  # whether a value, or what is locally constant in it, was asked for
         self.push = self.records.extend
         self.next = count().__next__
 
@@ -45,11 +47,14 @@ class ReverseRecorder(Recorder):
                 return self._record_call(rule, values, params, places)
         out = primitive.function(*values, **params)
         if isinstance(primitive, LocallyConstant):
+            self.decided = self.decided or any(p >= 0 for p in places)
             return constants(out, self)
         if all(p < 0 for p in places):
             return constants(out, self, always=True)
         kinds = tuple(type_of(v) for v in values)
-        return self._record(primitive, places, _kept(primitive, values, kinds, places), params, out, kinds)
+        args = _kept(primitive, values, kinds, places)
+        args = tuple(a if p >= 0 else keep(self, a) for a, p in zip(args, places, strict=True))
+        return self._record(primitive, places, args, keep_all(self, params), out, kinds)
 
     def _record(
         self,
@@ -334,7 +339,7 @@ RULES[pull_write] = Rules(_ANY, pull_write, pull_write, push_write, push_write)
 class Recording:
     """A function recorded at a point: its outputs, and the sweeps over its tape."""
 
-    __slots__ = ("inputs", "length", "outputs", "places", "program", "records")
+    __slots__ = ("decided", "inputs", "length", "outputs", "places", "program", "records")
 
     def __init__(
         self,
@@ -343,14 +348,14 @@ class Recording:
         inputs: Sequence[Any],
         outputs: list[Any],
         places: list[int],
-        program: bool,
     ) -> None:
         self.records = records
         self.length = length
         self.inputs = inputs
         self.outputs = outputs
         self.places = places
-        self.program = program  # an older level writes a program: it must be right at other values too
+        self.program = False  # whether an older level writes a program, which must hold at other values too
+        self.decided = False  # whether the function asked for values, so that it is right only near them
 
     def pull(self, seeds: Sequence[Any]) -> list[Any]:
         """Pull cotangents of the outputs (None for zero) back to the inputs."""
@@ -400,36 +405,35 @@ class Recording:
         return [tan[p] if p >= 0 else None for p in self.places]
 
 
-def record(f: Callable[..., Any], values: Sequence[Any]) -> Recording:
-    """Run ``f(*traced)`` once and record it; its result is one array or a list or tuple of arrays."""
+def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) -> Recording:
+    """Run ``f(*traced)`` once and record it; its result is one array or a list or tuple of arrays.
+
+    A lasting recording outlives the transform: it shares no plain array with the caller.
+    """
+    if lasting:
+        values = [v.copy() if type(v) is np.ndarray else v for v in values]
     recorder = ReverseRecorder()
     boxes = [box(v, recorder, recorder.next()) for v in values]
-    try:
+    with recorder:
         out = f(*boxes)
-        outs = out if isinstance(out, (list, tuple)) else [out]
-        places = []
-        plain = []
-        for o in outs:
-            if type(o) is TracedArray and o.recorder.level < 0:
-                from funcdiff.core.recording import revive
-
-                revive(o)
-            if type(o) is TracedArray and o.recorder is recorder:
-                places.append(o.place)
-                plain.append(o.value)
-            else:
-                places.append(-1)
-                plain.append(o)
+        outs = [output(o, recorder) for o in (out if isinstance(out, (list, tuple)) else (out,))]
         length = recorder.next()
-    except (IndexError, TypeError, ValueError) as error:
-        shown = errors.reveal(error)
-        if shown is error:
-            raise
-        raise shown from None
-    finally:
-        records = recorder.records
-        recorder.close()
-    return Recording(records, length, values, plain, places, writes_program(values) or writes_program(plain))
+        frozen = recorder.frozen
+    records = recorder.records
+    if lasting and frozen:
+        copies = {id(a): a.copy() for a in frozen}
+        records = [_replaced(field, copies) for field in records]
+    recording = Recording(records, length, values, [o for o, _ in outs], [p for _, p in outs])
+    recording.decided = recorder.decided
+    recording.program = writes_program(values) or writes_program(recording.outputs)
+    return recording
+
+
+def _replaced(x: Any, copies: dict[int, Any]) -> Any:
+    """Put copies in the place of arrays that the caller may write to."""
+    if type(x) is tuple:
+        return tuple(_replaced(i, copies) for i in x)
+    return copies.get(id(x), x)
 
 
 def is_program(x: Any) -> bool:

@@ -13,7 +13,7 @@ from funcdiff.core import mutation
 from funcdiff.core.array_type import type_of
 from funcdiff.core.mutation import Path
 from funcdiff.core.primitive import REGISTRY, Primitive
-from funcdiff.core.recording import Recorder, TracedArray, box, innermost
+from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten, path_name
 from funcdiff.primitives.update import update_at
@@ -41,9 +41,11 @@ class TraceRecorder(Recorder):
 
     def atom(self, x: Any) -> Atom:
         """Return what stands for a value on the tape."""
-        if type(x) is TracedArray and x.recorder is self:
-            return self.variables[x.place] if x.place >= 0 else Literal(x.value)
-        return Literal(x)
+        if type(x) is TracedArray and x.recorder is self and x.place >= 0:
+            variable: Variable = self.variables[x.place]
+            return variable
+        value, _ = output(x, self)
+        return Literal(value.copy() if type(value) is np.ndarray else value)  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
@@ -70,8 +72,6 @@ class TraceRecorder(Recorder):
         mine = type(value) is TracedArray and value.recorder is self
         mutation.update(x, value.value if mine else value, path)
         if isinstance(old, Variable) or isinstance(new, Variable):
-            if isinstance(old, Literal):  # the buffer is written from now on: keep what it held
-                old = Literal(np.array(old.value) if type(old.value) is np.ndarray else old.value)
             made = self._record(REGISTRY[update_at.__name__], [old, new], {"path": path}, x.value)
             x.place = made.place
 
@@ -125,18 +125,11 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
             values.append(value)
         recorder = TraceRecorder()
         inputs = [recorder.variable(v) for v in values]
-        try:
+        with recorder:
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
             out = f(*tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
             outputs = [recorder.atom(_output(f, o)) for o in outs]
-        except (IndexError, TypeError, ValueError) as error:
-            shown = errors.reveal(error)
-            if shown is error:
-                raise
-            raise shown from None
-        finally:
-            recorder.close()
         return Tape(
             errors.function_name(f),
             tuple(inputs),

@@ -9,7 +9,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
-from funcdiff.core.recording import TracedArray, box
+from funcdiff.core.recording import box, output
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.primitives.shape import broadcast_to, concatenate, transpose
 from funcdiff.transforms.arguments import check_callable, leaf_value, own_all
@@ -99,26 +99,13 @@ def run_batch(
 ) -> tuple[list[tuple[Any, bool]], Any]:
     """Run a function on leaves, those flagged batched on axis 0; return (output, is batched) pairs."""
     recorder = BatchRecorder(length)
-    try:
+    with recorder:
         # unmapped arrays are wrapped too, so that mapped values may index them and be written into them
         boxes = [
             box(v, recorder, m) if hasattr(v, "dtype") else v for v, m in zip(values, flags, strict=True)
         ]
         leaves, structure = call(boxes)
-        outs: list[tuple[Any, bool]] = []
-        for leaf in leaves:
-            x = leaf_value(leaf)
-            if type(x) is TracedArray and x.recorder is recorder:
-                outs.append((x.value, bool(x.place)))
-            else:
-                outs.append((x, False))
-    except (IndexError, TypeError, ValueError) as error:
-        shown = errors.reveal(error)
-        if shown is error:
-            raise
-        raise shown from None
-    finally:
-        recorder.close()
+        outs = [output(leaf_value(leaf), recorder) for leaf in leaves]
     return outs, structure
 
 

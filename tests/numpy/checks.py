@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 import funcdiff as fd
+from funcdiff.core.recording import TracedArray
 
 
 def outputs(out):
@@ -108,4 +112,37 @@ def dot(xs, ys):
     return sum(np.sum(x * y) for x, y in zip(xs, ys, strict=True))
 
 
-__all__ = ["assert_allclose", "assert_array_equal", "check", "keeps_float32", "outputs", "same_values"]
+class Case(NamedTuple):
+    """A function, where to check it, and how."""
+
+    f: Callable
+    args: tuple
+    float32: bool
+    options: dict
+
+
+def case(f, *args, float32=True, **options):
+    """State a case; NumPy's own result is wider than float32 where ``float32=False``."""
+    return Case(f, args, float32, options)
+
+
+def run(c):
+    """Check a case, and that it keeps float32."""
+    check(c.f, *c.args, **c.options)
+    if c.float32:
+        keeps_float32(c.f, *c.args)
+
+
+def is_traced(x):
+    """Tell whether a function is being transformed or run by plain NumPy."""
+    return isinstance(x, TracedArray)
+
+
+_RNG = np.random.default_rng(1)
+A = _RNG.standard_normal((3, 4))
+V = _RNG.standard_normal(5)
+M = _RNG.standard_normal((3, 3))
+T = _RNG.standard_normal((2, 3, 4))
+ZEROS = A.copy()
+ZEROS[0, 1] = ZEROS[0, 3] = ZEROS[1, 0] = 0
+ZEROS[2] = 0
