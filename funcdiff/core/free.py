@@ -28,7 +28,7 @@ class FreeRecorder(Recorder):
         return out
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
-        update(x, value, path)
+        update(x, settle(value), path)
 
 
 FREE = FreeRecorder()  # made when funcdiff is imported, so its level is below every transform's

@@ -49,3 +49,8 @@ def convert(x: Any, dtype: np.dtype[Any]) -> Any:
 def scale(g: Any, p: Any) -> Any:
     """Multiply, except that a zero `g` stays zero whatever `p` is."""
     return REGISTRY["scale"].function(g, p)
+
+
+def inverse(x: Any) -> Any:
+    """Return 1 / x, infinite at a Python zero too."""
+    return REGISTRY["divide"].function(1, x)

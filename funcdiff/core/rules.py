@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funcdiff.core.matching import scale
+from funcdiff.core.matching import inverse, scale
 from funcdiff.core.primitive import Function, Over, Partial, Primitive
 
 PLAIN_SCALARS = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64})
@@ -31,7 +31,7 @@ def product(partial: Partial, n: int, strong: bool) -> Function:
     if isinstance(partial, Over):
         denominator = partial.denominator
         if strong:
-            return lambda g, *a: scale(g, 1 / denominator(*a))
+            return lambda g, *a: scale(g, inverse(denominator(*a)))
         return lambda g, *a: g / denominator(*a)
     if partial == 1 and not callable(partial):
         return lambda g, *a: g

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from funcdiff import errors
 from funcdiff.core.free import settle
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY, Function
-from funcdiff.core.recording import TracedArray
+from funcdiff.core.recording import TracedArray, concrete, revive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,10 +143,41 @@ def array_namespace(self: TracedArray, /, *, api_version: str | None = None) -> 
     return funcdiff.numpy
 
 
+def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -> Any:
+    """Answer ``np.asarray(x)``: an object array of traced elements, which traced code stacks back.
+
+    Integers and booleans answer with their values, with a guard.  A sparse matrix is given an object it
+    cannot read, so that it leaves ``A @ x`` to the traced array.
+    """
+    del copy
+    if self.recorder.level < 0:
+        revive(self)
+    if self.recorder.free:
+        return np.array(self.value, dtype)
+    if self.dtype.kind in "biu":
+        return np.array(concrete(self), dtype)
+    if dtype is not None and np.dtype(dtype) != object:
+        raise errors.ConversionError(
+            errors.at_user_line(
+                f"a traced array cannot become a plain array of dtype {np.dtype(dtype)}, which would drop its "
+                "derivative. Leave dtype out, use x.astype(dtype), or take the values with fd.stop_gradient(x)."
+            )
+        )
+    whole = np.empty((), object)
+    whole[()] = self
+    if not self.shape or sys._getframe(1).f_globals.get("__name__", "").startswith("scipy.sparse"):
+        return whole
+    elements = np.empty(self.shape, object)
+    for index in np.ndindex(self.shape):
+        elements[index] = self[index]  # type: ignore[index]
+    return elements
+
+
 def attach() -> None:
     """Attach the protocols to the traced array."""
     collect_ufuncs()
     for name, method in {
+        "__array__": as_ndarray,
         "__array_ufunc__": array_ufunc,
         "__array_function__": array_function,
         "__array_namespace__": array_namespace,

@@ -243,17 +243,6 @@ def _rounded(function: Any) -> Any:
     return method
 
 
-def _array(self: Any) -> Any:
-    """``__array__``, which only a free buffer has: others become object arrays of their elements."""
-    if not self.recorder.free:
-        raise AttributeError("a traced array is not converted to a plain one")
-
-    def convert(dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.array(self.value, dtype, copy=copy)
-
-    return convert
-
-
 METHODS: dict[str, Any] = {
     "__array_priority__": 1000.0,
     "__ceil__": _rounded(ceil),
@@ -370,7 +359,6 @@ METHODS: dict[str, Any] = {
 
 PROPERTIES: dict[str, property] = {
     "T": property(shapes.transpose, doc="The array with its axes reversed, a view."),
-    "__array__": property(_array),
     "device": property(_device, doc="Where the array is: 'cpu'."),
     "flags": property(_flags, doc="The memory layout of the plain values."),
     "flat": property(_flat, _set_flat, doc="The elements in C order."),

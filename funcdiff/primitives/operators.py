@@ -15,6 +15,7 @@ from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
+from funcdiff.primitives import sparse
 from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read
 from funcdiff.primitives.product import matmul
 from funcdiff.primitives.shape import copy
@@ -46,6 +47,21 @@ def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, An
         return function(other, self)
 
     return operate
+
+
+def _matmul(self: TracedArray, other: Any) -> Any:
+    return sparse.product(self, other) if sparse.is_sparse(other) else _MATMUL(self, other)
+
+
+def _rmatmul(self: TracedArray, other: Any) -> Any:
+    return sparse.product(other, self) if sparse.is_sparse(other) else _RMATMUL(self, other)
+
+
+def _rmul(self: TracedArray, other: Any) -> Any:
+    """SciPy's matrices (not its arrays) take ``*`` for the matrix product."""
+    if sparse.is_sparse(other) and hasattr(other, "getrow"):
+        return sparse.product(other, self)
+    return e.multiply(other, self)
 
 
 def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
@@ -196,7 +212,7 @@ def _len(self: TracedArray) -> int:
 def _iter(self: TracedArray) -> Iterator[Any]:
     if not self.shape:
         raise TypeError("iteration over a 0-d array")
-    return (self[n] for n in range(self.shape[0]))
+    return (_getitem(self, n) for n in range(self.shape[0]))
 
 
 def _contains(self: TracedArray, item: Any) -> bool:
@@ -216,11 +232,15 @@ def _format(self: TracedArray, spec: str) -> str:
 
 def _round(self: TracedArray, digits: int | None = None) -> Any:
     """Round as NumPy does; without digits the answer is an int, from the value."""
-    return int(concrete(np.rint(self))) if digits is None else np.round(self, digits)
+    x: Any = self
+    return int(concrete(np.rint(x))) if digits is None else np.round(x, digits)
 
 
 def _invert(self: TracedArray) -> Any:
     return c.invert(self)
+
+
+_MATMUL, _RMATMUL = _binary(matmul), _reflected(matmul)
 
 
 def attach() -> None:
@@ -257,6 +277,9 @@ def attach() -> None:
     table["__divmod__"] = _binary(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
     table["__rdivmod__"] = _reflected(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
     table |= {
+        "__matmul__": _matmul,
+        "__rmatmul__": _rmatmul,
+        "__rmul__": _rmul,
         "__neg__": e.negative,
         "__pos__": e.positive,
         "__abs__": e.absolute,

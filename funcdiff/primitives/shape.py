@@ -124,21 +124,32 @@ astype = linear(
 )
 
 
-def _copy(x: Any, *, order: str = "K") -> Any:
+def _copy(x: Any, *, order: str = "K", lead: int = 0) -> Any:
+    """Copy into the layout that `order` asks for, the first `lead` axes (of vmap) outermost in any case."""
     x = np.asarray(x)
-    if order == "K" and 0 in x.strides:  # of a broadcast array: NumPy would put the repeated axes innermost
-        outside_in = sorted(range(x.ndim), key=lambda n: (x.strides[n] != 0, -abs(x.strides[n])))
-        inverse = np.argsort(outside_in)
-        out = np.empty([x.shape[n] for n in outside_in], x.dtype).transpose(inverse)
-        out[...] = x
-        return out
-    return np.array(x, order=order)  # type: ignore[call-overload]
+    if order == "C" or (lead == 0 and 0 not in x.strides):
+        return np.array(x, order=order)  # type: ignore[call-overload]
+    axes = range(lead, x.ndim)
+    if order == "A":
+        order = "F" if 0 not in x.shape and x[(0,) * lead].flags.fnc else "C"
+    if order == "K":  # a repeated axis of a broadcast array goes outside, not innermost as NumPy has it
+        axes = sorted(axes, key=lambda n: (x.strides[n] != 0, -abs(x.strides[n])))  # type: ignore[assignment]
+    elif order == "F":
+        axes = axes[::-1]
+    outside_in = (*range(lead), *axes)
+    out = np.empty([x.shape[n] for n in outside_in], x.dtype).transpose(np.argsort(outside_in))
+    out[...] = x
+    return out
 
 
-copy = linear(
+def _batch_copy(values: Any, _flags: Any, _size: int, *, order: str = "K", lead: int = 0) -> Any:
+    return copy(values[0], order=order, lead=lead + 1)
+
+
+copy: Function = linear(
     _copy,
-    lambda g, x, *, order="K": g,
-    batch=_batch_same("copy"),
+    lambda g, x, **_layout: g,
+    batch=_batch_copy,
     name="copy",
     samples=_rng_samples((2, 3)),
     doc="Copy an array.",

@@ -92,11 +92,9 @@ class BatchRecorder(Recorder):
             index, lead, rank = mapped_index(
                 template, [a.value for a in arrays], [a.place for a in arrays], shape, self.length, True
             )
-            target = np.broadcast_to(0, (self.length, *shape))[
-                tuple(np.zeros(_shape_of(i), int) if type(i) is TracedArray else i for i in index)
-            ].shape[1:]
+            target = _indexed_shape((self.length, *shape), index)[1:]
         else:
-            target = np.broadcast_to(0, shape)[index].shape
+            target = _indexed_shape(shape, index)
             index = over_batch(index, shape, self.length)
         if mapped:  # batch axis first, the rest right-aligned
             missing = len(target) - (len(value.shape) - 1)
@@ -122,9 +120,11 @@ class BatchRecorder(Recorder):
         update(x, value, (*steps, (function, {"index": index})))
 
 
-def _shape_of(x: Any) -> tuple[int, ...]:
-    shape: tuple[int, ...] = x.shape
-    return shape
+def _indexed_shape(shape: tuple[int, ...], index: Any) -> tuple[int, ...]:
+    """Return the shape of what an index reads, parts of which may be traced."""
+    items = index if type(index) is tuple else (index,)
+    plain = tuple(np.zeros(i.shape, int) if type(i) is TracedArray else i for i in items)
+    return np.broadcast_to(0, shape)[plain].shape
 
 
 def _batch_update(values: Sequence[Any], flags: Sequence[bool], size: int, *, path: Path) -> Any:

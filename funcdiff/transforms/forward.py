@@ -16,6 +16,7 @@ from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, output
+from funcdiff.transforms.float_errors import without_rules
 from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
 
 
@@ -89,7 +90,7 @@ def _run(
 ) -> tuple[list[Any], list[Any]]:
     recorder = ForwardRecorder(strong)
     boxes = [box(v, recorder, t) for v, t in zip(values, tangents, strict=True)]
-    with recorder:
+    with recorder, without_rules():
         out = f(*boxes)
         outs = [output(o, recorder) for o in (out if isinstance(out, (list, tuple)) else (out,))]
     return [o for o, _ in outs], [t for _, t in outs]

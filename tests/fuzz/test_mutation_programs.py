@@ -21,7 +21,17 @@ from hypothesis import strategies as st
 
 import funcdiff as fd
 
-from .programs import Builder, Program, check_and_shrink, coordinate, literal, nearby, random_key, scalar, weigh
+from .programs import (
+    Builder,
+    Program,
+    check_and_shrink,
+    coordinate,
+    literal,
+    nearby,
+    random_key,
+    scalar,
+    weigh,
+)
 
 UNARY = ("np.sin", "np.tanh", "np.cos", "np.arctan", "0.5 *", "-", "0.7 + ")
 INPLACE = ("+=", "-=", "*=", "+=", "*=")

@@ -17,7 +17,17 @@ from scipy import differentiate, optimize
 
 import funcdiff as fd
 
-from .programs import Builder, Program, check_and_shrink, coordinate, literal, nearby, random_key, scalar, weigh
+from .programs import (
+    Builder,
+    Program,
+    check_and_shrink,
+    coordinate,
+    literal,
+    nearby,
+    random_key,
+    scalar,
+    weigh,
+)
 
 LENGTH = 30
 RADIUS = 0.05  # branches don't change within it, and finite differences stay inside

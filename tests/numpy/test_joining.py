@@ -53,7 +53,18 @@ def test_derivatives(name):
     run(CASES[name])
 
 
-MODES = "constant edge reflect symmetric wrap linear_ramp mean maximum minimum median".split()
+MODES = [
+    "constant",
+    "edge",
+    "reflect",
+    "symmetric",
+    "wrap",
+    "linear_ramp",
+    "mean",
+    "maximum",
+    "minimum",
+    "median",
+]
 
 
 @pytest.mark.parametrize("mode", MODES)

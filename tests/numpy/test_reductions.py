@@ -58,7 +58,9 @@ def test_derivatives(name):
     run(CASES[name])
 
 
-@pytest.mark.parametrize("f", [np.max, np.amax, lambda x: -np.min(-x), np.nanmax], ids=["max", "amax", "min", "nanmax"])
+@pytest.mark.parametrize(
+    "f", [np.max, np.amax, lambda x: -np.min(-x), np.nanmax], ids=["max", "amax", "min", "nanmax"]
+)
 def test_ties_share_equally(f):
     x = np.array([2.0, 1.0, 2.0, 2.0])
     third = np.array([1.0, 0.0, 1.0, 1.0]) / 3

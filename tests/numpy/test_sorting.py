@@ -15,7 +15,9 @@ CASES = {
     "partition": case(lambda x: np.partition(x, [1, 2], axis=1), A),
     "partition float16 order": case(lambda x: np.partition(x, 2, axis=1), A),
     "unique": case(lambda x: np.unique(x), A, batched=False),
-    "unique with counts": case(lambda x: np.unique(np.concatenate([x, x]), return_counts=True)[0], V, batched=False),
+    "unique with counts": case(
+        lambda x: np.unique(np.concatenate([x, x]), return_counts=True)[0], V, batched=False
+    ),
 }
 
 
@@ -67,7 +69,11 @@ def test_unique_parts_are_numpys():
 
 @pytest.mark.parametrize(
     "f",
-    [lambda x: np.sort(x, axis=7), lambda x: np.partition(x, 77), lambda x: np.sort(x, kind="heap", stable=True)],
+    [
+        lambda x: np.sort(x, axis=7),
+        lambda x: np.partition(x, 77),
+        lambda x: np.sort(x, kind="heap", stable=True),
+    ],
 )
 def test_errors_are_of_numpys_class(f):
     with pytest.raises(Exception) as theirs:  # noqa: PT011

@@ -345,9 +345,9 @@ def everything(x: Any) -> Any:
     """Reads, writes, reductions, shapes and products of one array."""
     y = np.sin(x) * x[::-1]
     y[0] += x[-1].sum()
-    flat = y.reshape(-1)
-    flat[-1] *= 3.0
-    return np.tanh(y).sum(axis=0).mean() + np.sum(x.T @ y * 0.1) + np.sqrt(np.sum(flat**2))
+    turned = y.T[::-1]
+    turned[-1] *= 3.0
+    return np.tanh(y).sum(axis=0).mean() + np.sum(x.T @ y * 0.1) + np.sqrt(np.sum(x.ravel() ** 2))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

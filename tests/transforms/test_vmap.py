@@ -273,7 +273,7 @@ def test_batched_value_written_into_an_unbatched_buffer():
 
 
 def gather(table, i):
-    return np.take(table, i) ** 2
+    return fd.numpy.take(table, i) ** 2
 
 
 def test_mapped_index_into_a_shared_table():

@@ -1,0 +1,214 @@
+"""Making arrays: from traced values, like a traced array, as free buffers."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import funcdiff as fd
+import funcdiff.numpy as fnp
+from tests.numpy.checks import A, V, case, is_traced, run
+
+CASES = {
+    "array": case(lambda x: fnp.array([[x[0], 1.0], [x[1] * x[2], x[3]]]), V, values=False, float32=False),
+    "array of rows": case(lambda x: fnp.array([x[:2], (x[2], x[3])]), V, values=False, float32=False),
+    "full": case(lambda x: fnp.full((2, 2), x[0]), V, values=False, float32=False),
+    "full_like": case(
+        lambda x: fnp.full_like(x, x[0]) + np.full_like(x, x[1]), V, values=False, float32=False
+    ),
+    "full_like a plain one": case(
+        lambda x: fnp.full_like(np.ones((2, 5)), x), V, values=False, float32=False
+    ),
+    "arange": case(lambda a, b: fnp.arange(a, b, 0.4), 0.1, 2.0, values=False, batched=False, float32=False),
+    "fromfunction": case(
+        lambda x: np.fromfunction(lambda i, j: (i + 1) * x[1] + j, (2, 3), like=x),
+        V,
+        values=False,
+        float32=False,
+    ),
+    "linspace": case(lambda a, b: np.linspace(a, b, 5), 1.0, 2.0),
+    "linspace of arrays": case(
+        lambda a, b: np.linspace(a, b, 4, endpoint=False, retstep=True, axis=1), V, 1.0, float32=False
+    ),
+    "logspace": case(lambda a, b: np.logspace(a, b, 4, base=2.0), 1.0, 2.0),
+    "geomspace": case(lambda a, b: np.geomspace(a, b, 4), 1.0, 20.0, float32=False),
+    "geomspace negative": case(
+        lambda a, b: np.geomspace(a, b, 4, axis=-1), -np.abs(V), -np.arange(1.0, 6.0), float32=False
+    ),
+    "copy": case(lambda x: np.copy(x) * x.copy(), V),
+    "astype": case(lambda x: x.astype(np.float64) * np.astype(x, x.dtype), V, float32=False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives(name):
+    run(CASES[name])
+
+
+LIKE = {
+    "zeros": lambda x: np.zeros(5, like=x),
+    "ones": lambda x: np.ones(5, like=x),
+    "empty": lambda x: np.empty(5, like=x),
+    "full": lambda x: np.full(5, 3.0, like=x),
+    "arange": lambda x: np.arange(5.0, like=x),
+    "array": lambda x: np.array([1.0, 2, 3, 4, 5], like=x),
+    "asarray": lambda x: np.asarray(np.ones(5), like=x),
+    "asanyarray": lambda x: np.asanyarray(np.ones(5), like=x),
+    "ascontiguousarray": lambda x: np.ascontiguousarray(np.ones(5), like=x),
+    "require": lambda x: np.require(np.ones(5), like=x),
+    "eye": lambda x: np.eye(5, like=x)[0],
+    "identity": lambda x: np.identity(5, like=x)[0],
+    "tri": lambda x: np.tri(5, like=x)[0],
+    "zeros_like": lambda x: np.zeros_like(x),
+    "ones_like": lambda x: np.ones_like(x),
+    "empty_like": lambda x: np.empty_like(x),
+    "full_like": lambda x: np.full_like(x, 2.0),
+    "free zeros": lambda x: fnp.zeros(5),
+    "free ones": lambda x: fnp.ones(5),
+    "free empty": lambda x: fnp.empty(5),
+    "free full": lambda x: fnp.full(5, 2.0),
+    "free zeros_like": lambda x: fnp.zeros_like(np.ones(5)),
+    "free copy": lambda x: fnp.zeros(5).copy(),
+    "free view": lambda x: fnp.zeros((5, 1)).reshape(5),
+}
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_traced_values_can_be_written_in(name):
+    def f(x):
+        y = LIKE[name](x)
+        y[:] = x
+        y[1:3] *= x[0]
+        return y[::-1] * y
+
+    def expected(x):
+        y = np.array(x)
+        y[1:3] *= x[0]
+        return y[::-1] * y
+
+    assert_allclose(fd.jvp(f, V, V)[0], expected(V))
+    run(case(f, V, values=False, float32=False))
+
+
+def test_a_buffer_is_a_constant_until_it_is_written():
+    assert_array_equal(fd.grad(lambda x: np.sum(np.ones_like(x) * x + fnp.ones(5)))(V), np.ones(5))
+    assert_array_equal(fd.jacobian(lambda x: np.zeros_like(x))(V), np.zeros((5, 5)))
+    assert_array_equal(fd.jacobian(lambda x: fnp.zeros(3))(V), np.zeros((3, 5)))
+
+
+def test_a_free_buffer_is_a_plain_array_to_numpy():
+    buffer = fnp.zeros((2, 3))
+    assert type(np.asarray(buffer)) is np.ndarray
+    assert np.asarray(buffer).dtype == np.float64
+    assert type(np.sin(buffer)) is np.ndarray
+    assert float(fnp.ones(())) == 1.0
+    assert np.linalg.norm(buffer) == 0.0
+    assert fnp.zeros(3, int).dtype.kind == "i"
+    buffer[1] = 5.0
+    assert_array_equal(np.asarray(buffer)[1], [5, 5, 5])
+    assert_array_equal(fd.grad(lambda x: np.sum(x**2))(fnp.ones(2)), [2, 2])
+    assert type(fd.vmap(lambda x: fnp.zeros(2))(A)) is np.ndarray
+
+
+def test_views_of_a_free_buffer():
+    def f(x):
+        y = fnp.zeros((5, 5))
+        row, column = y[0], y.T[2]
+        y[1:4, 2] = x[:3]
+        row[:] = x * column
+        column[4] = row[1] ** 2
+        return y.sum(0)
+
+    run(case(f, V, values=False, float32=False))
+
+
+def test_a_free_buffer_between_levels():
+    def f(x):
+        w = fnp.zeros(5)
+        w[:] = x
+
+        def g(z):
+            y = w.copy()
+            y[1:3] = z[1:3]
+            return np.sum(y**3)
+
+        return fd.grad(g)(x) * x
+
+    run(case(f, V, values=False, float32=False))
+
+
+def test_filling_one_element_at_a_time():
+    def f(x):
+        y = np.zeros_like(x)
+        for n in range(len(x)):
+            y[n] = x[n] ** 2 + (y[n - 1] if n else 0.0)
+        return y
+
+    run(case(f, V))
+
+
+def test_integer_buffers():
+    def f(x):
+        index = np.zeros_like(x, dtype=int)
+        index[1] = np.argmax(x)
+        return x[index]
+
+    run(case(f, V))
+
+
+def test_dtypes():
+    x = V.astype(np.float32)
+    found = []
+
+    def f(x):
+        made = [
+            np.zeros_like(x),
+            np.ones_like(x, dtype=complex),
+            np.zeros(2, like=x),
+            np.empty_like(x, shape=(2,)),
+        ]
+        found.extend(a.dtype for a in made)
+        return np.sum(x)
+
+    fd.grad(f)(x)
+    assert found == [np.float32, np.complex128, np.float64, np.float32]
+
+
+def test_int_conversion_drops_the_derivative_on_purpose():
+    assert_array_equal(fd.grad(lambda x: np.sum(x.astype(int) * 1.0) + np.sum(x))(V), np.ones(5))
+
+
+def test_plain_arguments_give_plain_results():
+    for name in (
+        "array",
+        "asarray",
+        "asanyarray",
+        "ascontiguousarray",
+        "asfortranarray",
+        "asarray_chkfinite",
+        "require",
+    ):
+        ours, theirs = getattr(fnp, name)([1.0, 2.0]), getattr(np, name)([1.0, 2.0])
+        assert type(ours) is np.ndarray
+        assert_array_equal(ours, theirs)
+    assert type(fnp.arange(3)) is np.ndarray
+    assert type(fnp.linspace(0, 1, 3)) is np.ndarray
+    assert type(fnp.eye(3)) is np.ndarray
+
+
+def test_ragged_sequences_are_numpys_error():
+    with pytest.raises(ValueError, match="inhomogeneous shape"):
+        fd.grad(lambda x: np.sum(fnp.array([x, x[:2]])))(V)
+    with pytest.raises(ValueError, match="infs or NaNs"):
+        fd.grad(lambda x: np.sum(fnp.asarray_chkfinite(x * np.inf)))(np.ones(2))
+
+
+def test_layout_follows_the_prototype():
+    def f(x):
+        y = np.zeros_like(x.T)
+        y[...] = x.T
+        view = y.T.ravel()  # a view only if `y` is laid out as x.T is
+        view[0] = 7.0 * x[1, 1]
+        return y
+
+    run(case(f, A))
+    assert not is_traced(fd.jvp(f, A, A)[0])
