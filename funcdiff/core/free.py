@@ -23,7 +23,7 @@ class FreeRecorder(Recorder):
 
     def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
         out = primitive.function(*[a.value if type(a) is TracedArray else a for a in args], **params)
-        if primitive.is_lens or primitive.name == "copy":
+        if primitive.is_lens or primitive.name in ("copy", "view"):
             return buffer(out)
         return out
 

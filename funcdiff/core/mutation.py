@@ -19,6 +19,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import STALE, Recorder, TracedArray, box, innermost, revive
 
 Step = tuple[Callable[..., Any], dict[str, Any]]
@@ -101,53 +102,86 @@ def update(holder: Any, value: Any, path: Path, owned: int = OWNED) -> None:
         write_plain(_own(holder, owned), value, path)
 
 
-def add_through(holder: Any, value: Any, step: Step) -> None:
-    """Carry out ``holder.value[index] += value``, repeated indices adding up; basic indices in place."""
-    function, params = step
-    index = params["index"]
+def add_through(holder: Any, value: Any, path: Path) -> None:
+    """Carry out ``holder.value[path] += value``, repeated indices adding up; basic indices in place."""
     x = holder.value
-    traced = type(x) is TracedArray or type(value) is TracedArray
-    if not traced:
+    if type(x) is not TracedArray and type(value) is not TracedArray:
         del x
-        x = _own(holder, OWNED)
-        if is_basic(index):
-            x[index] += value
-        else:
-            np.add.at(x, index, value)
-    elif is_basic(index):
-        value = function(x, **params) + value
+        write_plain(_own(holder, OWNED), value, path, add=True)
+    elif is_basic(path[-1][1]["index"]):
+        value = through(x, path) + value
         del x
-        update(holder, value, (step,))
-    else:
+        update(holder, value, path)
+    elif any(type(i) is TracedArray for i in _items(path[-1][1]["index"])):
+        ((function, params),) = path
         transpose = function.primitive.transposes[0]  # type: ignore[attr-defined]
         holder.value = x + transpose(value, type_of(x), **params)
+    else:
+        ((function, params),) = path
+        numbers = flat_numbers(params["index"], x.shape)
+        once, group = np.unique(numbers, return_inverse=True)
+        flat = REGISTRY["reshape"].function(value, shape=(numbers.size,))
+        total = REGISTRY["index_add"].function(flat, shape=once.shape, index=group.reshape(-1))
+        step = (function, {"index": np.unravel_index(once, x.shape)})
+        total = through(x, (step,)) + total
+        del x
+        update(holder, total, (step,))
+
+
+def _items(index: Any) -> tuple[Any, ...]:
+    return index if type(index) is tuple else (index,)
+
+
+def through(x: Any, path: Path) -> Any:
+    """Look at an array through a path of lenses, of a traced array by one record."""
+    if type(x) is TracedArray and len(path) > 1:
+        return REGISTRY["view"].function(x, path=path)
+    for function, params in path:
+        x = function(x, **params)
+    return x
 
 
 def is_basic(index: Any) -> bool:
     """Tell whether an index is basic: integers, slices, Ellipsis and newaxis."""
-    items = index if type(index) is tuple else (index,)
+    items = _items(index)
     return all(
         i is None or i is Ellipsis or (isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool))
         for i in items
     )
 
 
-def write_plain(x: np.ndarray[Any, Any], value: Any, path: Path) -> None:
-    """Write into an ndarray through a path; the array is changed."""
-    target = x
-    for function, params in path[:-1]:
-        target = function(target, **params)
+def flat_numbers(index: Any, shape: tuple[int, ...]) -> Any:
+    """Return the numbers, in C order, of the elements that a plain index reads."""
+    items = _items(index)
+    if len(items) == len(shape) and all(
+        isinstance(i, (int, np.integer)) or (isinstance(i, np.ndarray) and i.dtype.kind in "iu") for i in items
+    ):
+        wrapped = [np.where(np.less(i, 0), np.add(i, n), i) for i, n in zip(items, shape, strict=True)]
+        return np.ravel_multi_index(np.broadcast_arrays(*wrapped), shape)
+    return np.arange(int(np.prod(shape))).reshape(shape)[index]
+
+
+def write_plain(x: np.ndarray[Any, Any], value: Any, path: Path, add: bool = False) -> None:
+    """Write into, or add to, an ndarray through a path; the array is changed."""
     index = path[-1][1]["index"]
+    target = through(x, path[:-1])
     if len(path) == 1 or target.base is x or np.may_share_memory(target, x):
-        target[index] = value
+        _put(target, index, value, add)
         return
-    numbers = np.arange(x.size).reshape(x.shape)  # the layout turned a lens into a copy: write by number
-    for function, params in path[:-1]:
-        numbers = function(numbers, **params)
+    numbers = through(np.arange(x.size).reshape(x.shape), path[:-1])  # a lens copied: write by number
     flat = x.reshape(-1)
-    flat[numbers[index]] = value
+    _put(flat, numbers[index], value, add)
     if not np.may_share_memory(flat, x):
         x[...] = flat.reshape(x.shape)
+
+
+def _put(x: np.ndarray[Any, Any], index: Any, value: Any, add: bool) -> None:
+    if not add:
+        x[index] = value
+    elif is_basic(index):
+        x[index] += value
+    else:
+        np.add.at(x, index, value)
 
 
 def clone(x: TracedArray) -> TracedArray:
@@ -175,8 +209,7 @@ def write(x: TracedArray, value: Any, path: Path) -> None:
 def _newest_of(value: Any, path: Path) -> Recorder | None:
     """Return the newest recorder of a written value and of the index it is written at."""
     found = value.recorder if type(value) is TracedArray else None
-    index = path[-1][1]["index"]
-    for item in index if type(index) is tuple else (index,):
+    for item in _items(path[-1][1]["index"]):
         if type(item) is TracedArray and (found is None or item.recorder.level > found.level):
             found = item.recorder
     return found
@@ -196,12 +229,13 @@ def mark_views_stale(root: TracedArray) -> None:
             view = reference()
             if view is not None:
                 view.recorder = STALE
+                view.value = view.place = None  # or the view would keep the root's buffer shared
         views.clear()
 
 
 def assign(x: TracedArray, value: Any, step: Step) -> None:
     """Carry out the user's ``x[index] = value``, through the lenses if `x` is a view."""
-    if x.recorder.level < 0:
+    if x.recorder is not STALE and x.recorder.level < 0:
         revive(x)
     if type(value) is TracedArray and value.recorder.level < 0:
         revive(value)
@@ -217,9 +251,9 @@ def assign(x: TracedArray, value: Any, step: Step) -> None:
                 )
             )
     mark_views_stale(root)
-    write(root, value, (*lenses, step))
     if root is not x:
-        x.recorder = STALE
+        x.recorder, x.value, x.place = STALE, None, None
+    write(root, value, (*lenses, step))
 
 
 def rebind(x: TracedArray, new: TracedArray) -> None:
@@ -259,9 +293,7 @@ def layout(x: Any) -> Any:
         root, path = x.base
         seen = innermost(root)
         if isinstance(seen, np.ndarray) and seen.shape == root.shape:
-            for function, params in path:
-                seen = function(seen, **params)
-            return seen
+            return through(seen, path)
     return plain
 
 
@@ -273,13 +305,25 @@ def is_written(x: TracedArray) -> bool:
 def refresh(view: TracedArray) -> None:
     """Re-read a stale view through its lenses."""
     root, path = view.base
-    value: Any = root
-    for function, params in path:
-        value = function(value, **params)
+    value: Any = through(root, path)
     if type(value) is not TracedArray:  # pragma: no cover - a view of a traced array is one
         raise errors.TapeError("a view of a traced array was read as a plain value")
+    if 2 * value.size <= root.size:
+        own_buffer(value)
     view.value, view.recorder, view.place = value.value, value.recorder, value.place
     _register(root, view)
+
+
+def own_buffer(x: Any) -> None:
+    """Give a slice a buffer of its own, or it would keep its root's shared and force a copy at each write."""
+    while type(x) is TracedArray:
+        if type(x.value) is np.ndarray:
+            x.value = x.value.copy()
+        if type(x.place) is np.ndarray:  # a tangent
+            x.place = x.place.copy()
+        elif type(x.place) is TracedArray:
+            own_buffer(x.place)
+        x = x.value
 
 
 def constant_buffer(value: Any, recorder: Recorder) -> TracedArray:

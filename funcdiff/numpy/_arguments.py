@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from funcdiff import errors
 from funcdiff.core.matching import convert
-from funcdiff.core.mutation import layout, link_view
+from funcdiff.core.mutation import link_view
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
@@ -23,9 +23,9 @@ def as_array(x: Any) -> Any:
     if kind is TracedArray:
         return x
     if kind is list or kind is tuple:
-        from funcdiff.numpy.creation import array
+        from funcdiff.numpy.creation import assembled
 
-        return array(x)
+        return assembled(x)
     if isinstance(x, np.ndarray) and x.dtype.hasobject:
         return stack_objects(x)
     return x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
@@ -128,7 +128,17 @@ def unsupported_keyword(name: str, keyword: str, remedy: str) -> errors.Unsuppor
 
 
 def example_of(x: Any) -> Any:
-    """Return a plain array laid out in memory as the array is, without the axes that `vmap` maps over."""
+    """Return a plain array laid out as NumPy would have laid out `x`, without the axes that `vmap` maps over.
+
+    A view is laid out by what it looks at: the slices of a written array are copied when they are read.
+    """
+    base = getattr(x, "base", None) if type(x) is TracedArray else None
+    if base is not None:
+        root, path = base
+        seen = example_of(root)
+        for function, params in path:
+            seen = function(seen, **params)
+        return np.asarray(seen)
     found = innermost(x)
     if not isinstance(found, np.ndarray):
         return np.asarray(found)
@@ -141,8 +151,8 @@ def example_of(x: Any) -> Any:
 def linked(x: Any, out: Any, function: Any, **params: Any) -> Any:
     """Link a result as a view if NumPy made one."""
     if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(out):
-        a = layout(x)
+        a = example_of(x)
         b = innermost(out) if a is innermost(x) else function(a, **params)
-        if a is b or (isinstance(a, np.ndarray) and np.may_share_memory(a, b)):
+        if a is b or b.base is a or np.may_share_memory(a, b):
             link_view(x, out, (function, params))
     return out

@@ -160,7 +160,8 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
         raise errors.ConversionError(
             errors.at_user_line(
                 f"a traced array cannot become a plain array of dtype {np.dtype(dtype)}, which would drop its "
-                "derivative. Leave dtype out, use x.astype(dtype), or take the values with fd.stop_gradient(x)."
+                "derivative. Build arrays with fd.numpy.array, write into arrays made with np.zeros(n, like=x), convert "
+                "with x.astype(dtype), or take the values with fd.stop_gradient(x)."
             )
         )
     whole = np.empty((), object)

@@ -56,7 +56,8 @@ def array(
     """Make an array of (nested sequences of) numbers and traced arrays."""
     if not has_traced(object):
         limits = {"ndmin": ndmin, "ndmax": ndmax} if ndmax else {"ndmin": ndmin}
-        return made_like(np.array(object, dtype, copy=copy, order=order, subok=subok, **limits), like)  # type: ignore[call-overload]
+        made = np.array(object, dtype, copy=copy, order=order, subok=subok, **limits)  # type: ignore[call-overload]
+        return made if made is object else writable(made, like)
     out = to_dtype(assembled(object), dtype)
     if out is object and copy:
         out = copy_of(out, order=order or "K")
@@ -76,7 +77,7 @@ def asarray(
 ) -> Any:
     """Make an array, without a copy where the argument is one."""
     if not has_traced(a):
-        return made_like(np.asarray(a, dtype, order, device=device, copy=copy), like)
+        return _as_like(np.asarray(a, dtype, order, device=device, copy=copy), like)
     out = array(a, dtype, copy=copy)
     if copy is False and out is not a:
         raise ValueError("Unable to avoid copy while creating an array as requested.")
@@ -94,7 +95,7 @@ def asanyarray(
 ) -> Any:
     """Make an array, subclasses passing through."""
     if not has_traced(a):
-        return made_like(np.asanyarray(a, dtype, order, device=device, copy=copy), like)
+        return _as_like(np.asanyarray(a, dtype, order, device=device, copy=copy), like)
     return asarray(a, dtype, order, copy=copy)
 
 
@@ -109,7 +110,7 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """Make an array of at least one dimension; the layout of a traced array is its own business."""
     if not has_traced(a):
-        return made_like(np.ascontiguousarray(a, dtype), like)
+        return _as_like(np.ascontiguousarray(a, dtype), like)
     a = asarray(a, dtype)
     return a if a.shape else reshape(a, shape=(1,))
 
@@ -117,14 +118,14 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
 def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """Make an array of at least one dimension; the layout of a traced array is its own business."""
     if not has_traced(a):
-        return made_like(np.asfortranarray(a, dtype), like)
+        return _as_like(np.asfortranarray(a, dtype), like)
     return ascontiguousarray(a, dtype)
 
 
 def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
     """Make an array of a dtype; requirements on its layout are met by plain arrays only."""
     if not has_traced(a):
-        return made_like(np.require(a, dtype, requirements), like)
+        return _as_like(np.require(a, dtype, requirements), like)
     return asarray(a, dtype)
 
 
@@ -154,32 +155,33 @@ def _recorder_for(prototype: TracedArray, dtype: np.dtype[Any]) -> Recorder | No
     return None
 
 
-def made_like(plain: Any, prototype: Any) -> Any:
-    """Make a plain array writable for traced values, as ``like=prototype`` asks."""
-    if type(prototype) is not TracedArray:
-        return plain
-    _ = prototype.shape  # refuses a prototype that outlived its transform
-    recorder = _recorder_for(prototype, plain.dtype)
+def writable(plain: Any, like: Any = None) -> Any:
+    """Make a new plain array one that traced values can be written into: free, or as ``like=`` asks."""
+    if type(like) is not TracedArray:
+        return buffer(plain)
+    _ = like.shape  # refuses a prototype that outlived its transform
+    recorder = _recorder_for(like, plain.dtype)
     return plain if recorder is None else constant_buffer(plain, recorder)
 
 
-def _free_or_like(plain: Any, like: Any) -> Any:
-    return buffer(plain) if like is None else made_like(plain, like)
+def _as_like(plain: Any, like: Any) -> Any:
+    """Do so only where ``like=`` asks: the array may be the caller's own."""
+    return plain if like is None else writable(plain, like)
 
 
 def zeros(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return zeros that traced values can be written into."""
-    return _free_or_like(np.zeros(shape_of(shape), dtype or float, order), like)
+    return writable(np.zeros(shape_of(shape), dtype or float, order), like)
 
 
 def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return ones that traced values can be written into."""
-    return _free_or_like(np.ones(shape_of(shape), dtype, order), like)
+    return writable(np.ones(shape_of(shape), dtype, order), like)
 
 
 def empty(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return an array, not filled with anything, that traced values can be written into."""
-    return _free_or_like(np.empty(shape_of(shape), dtype or float, order), like)
+    return writable(np.empty(shape_of(shape), dtype or float, order), like)
 
 
 def full(
@@ -189,34 +191,33 @@ def full(
     if has_traced(fill_value):
         fill_value = to_dtype(as_array(fill_value), dtype)
         return copy_of(broadcast_to(fill_value, shape=shape_of(shape)))
-    return _free_or_like(np.full(shape_of(shape), fill_value, dtype, order), like)
+    return writable(np.full(shape_of(shape), fill_value, dtype, order), like)
 
 
 def _shaped_like(a: Any, dtype: Any, shape: Any) -> tuple[tuple[int, ...], Any]:
     return a.shape if shape is None else shape_of(shape), a.dtype if dtype is None else np.dtype(dtype)
 
 
-def _prototype_fill(make: Any, a: Any, dtype: Any, order: str, shape: Any, *value: Any) -> Any:
+def _prototype(a: Any) -> tuple[Any, Any]:
+    """Return the plain array whose layout NumPy's ``..._like`` functions follow, and what to be like."""
     a = as_array(a)
-    new, kind = _shaped_like(a, dtype, shape)
-    if order in ("K", "A"):
-        order = "F" if shape is None and example_of(a).flags.fnc else "C"
-    plain = make(new, *value, kind, order)
-    return made_like(plain, a) if type(a) is TracedArray else buffer(plain)
+    return (example_of(a), a) if type(a) is TracedArray else (a, None)
 
 
 def zeros_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
     """Return zeros of the shape and dtype of an array, ready to be written into."""
-    return _prototype_fill(np.zeros, a, dtype, order, shape)
+    plain, like = _prototype(a)
+    return writable(np.zeros_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
 
 def ones_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
     """Return ones of the shape and dtype of an array, ready to be written into."""
-    return _prototype_fill(np.ones, a, dtype, order, shape)
+    plain, like = _prototype(a)
+    return writable(np.ones_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
 
 def empty_like(
@@ -229,7 +230,8 @@ def empty_like(
     device: Any = None,
 ) -> Any:
     """Return an array of the shape and dtype of another, not filled with anything."""
-    return _prototype_fill(np.empty, prototype, dtype, order, shape)
+    plain, like = _prototype(prototype)
+    return writable(np.empty_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
 
 def full_like(
@@ -246,7 +248,8 @@ def full_like(
     if has_traced(fill_value):
         new, kind = _shaped_like(as_array(a), dtype, shape)
         return copy_of(broadcast_to(to_dtype(as_array(fill_value), kind), shape=new))
-    return _prototype_fill(np.full, a, dtype, order, shape, fill_value)
+    plain, like = _prototype(a)
+    return writable(np.full_like(plain, fill_value, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
 
 implements(np.zeros_like)(zeros_like)
@@ -266,23 +269,23 @@ def eye(
     like: Any = None,
 ) -> Any:
     """Return a matrix with ones on a diagonal."""
-    return made_like(np.eye(N, M, k, dtype, order), like)
+    return writable(np.eye(N, M, k, dtype, order), like)
 
 
 def identity(n: int, dtype: Any = None, *, like: Any = None) -> Any:
     """Return the identity matrix."""
-    return made_like(np.identity(n, dtype), like)
+    return writable(np.identity(n, dtype), like)
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, *, like: Any = None) -> Any:
     """Return a matrix with ones at and below a diagonal."""
-    return made_like(np.tri(N, M, k, dtype), like)
+    return writable(np.tri(N, M, k, dtype), like)
 
 
 def fromfunction(function: Any, shape: Any, *, dtype: Any = float, like: Any = None, **kwargs: Any) -> Any:
     """Return what a function makes of the coordinates of each element."""
     result = np.fromfunction(function, shape, dtype=dtype, **kwargs)
-    return result if type(result) is TracedArray else made_like(result, like)
+    return result if type(result) is TracedArray else writable(result, like)
 
 
 CREATION.update(

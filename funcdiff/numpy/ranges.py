@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from funcdiff.core.recording import concrete, innermost
 from funcdiff.numpy._arguments import as_array, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
-from funcdiff.numpy.creation import made_like
+from funcdiff.numpy.creation import writable
 from funcdiff.primitives.selection import where as select
 from funcdiff.primitives.shape import transpose
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def made_writable(function: F) -> F:
+    """Make the new array that a function returns one that traced values can be written into."""
+
+    @functools.wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        out = function(*args, **kwargs)
+        return (writable(out[0]), *out[1:]) if isinstance(out, tuple) else writable(out)
+
+    return make  # type: ignore[return-value]
 
 
 def arange(
@@ -27,13 +42,14 @@ def arange(
     """Return evenly spaced values; traced ends decide their number by their values."""
     if not has_traced((start_or_stop, stop, step)):
         ends = (start_or_stop,) if stop is None else (start_or_stop, stop)
-        return made_like(np.arange(*ends, step=step, dtype=dtype), like)  # type: ignore[call-overload]
+        return writable(np.arange(*ends, step=step, dtype=dtype), like)  # type: ignore[call-overload]
     start, stop = (0, start_or_stop) if stop is None else (start_or_stop, stop)
     count = len(np.arange(*(np.asarray(concrete(v)).item() for v in (start, stop, step))))
     values = as_array(start) + np.arange(count) * as_array(step)
     return to_dtype(values, dtype)
 
 
+@made_writable
 @implements(np.linspace)
 def linspace(
     start: Any,
@@ -80,6 +96,7 @@ def _axis_from_front(x: Any, axis: int) -> Any:
     return transpose(x, axes=tuple(order))
 
 
+@made_writable
 @implements(np.logspace)
 def logspace(
     start: Any,
@@ -96,6 +113,7 @@ def logspace(
     return _axis_from_front(to_dtype(base**values, dtype), axis)
 
 
+@made_writable
 @implements(np.geomspace)
 def geomspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0

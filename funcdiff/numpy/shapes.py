@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray, innermost
 from funcdiff.numpy._arguments import as_array, axes_of, axis_of, example_of, linked, shape_of, ufunc_axes
 from funcdiff.numpy._protocol import implements
@@ -20,7 +21,8 @@ def _reshaped(a: Any, shape: tuple[int, ...]) -> Any:
 
 def permuted(a: Any, axes: tuple[int, ...]) -> Any:
     """Permute the axes, as a view."""
-    return linked(a, p.transpose(a, axes=axes), p.transpose, axes=axes)
+    out = p.transpose(a, axes=axes)
+    return link_view(a, out, (p.transpose, {"axes": axes})) if type(a) is TracedArray else out
 
 
 def full_shape(shape: Any, size: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.recording import innermost
+from funcdiff.core.recording import TracedArray, innermost
 from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, axes_of, deliver, to_dtype, ufunc_axes
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.reductions import counted, flag, mean, selected
@@ -133,8 +133,9 @@ def _nan_spread(
     short = sum_(present, axis=axes, keepdims=flag(keepdims)) <= ddof
     if np.any(innermost(short)):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=4)
-        result = as_scalar(select(short, np.nan, result))
-    return result
+    elif type(short) is not TracedArray:
+        return result
+    return as_scalar(select(short, np.nan, result))
 
 
 @implements(np.nanvar)
@@ -255,7 +256,7 @@ def cov(
         degrees = total - ddof * sum_(weights * aweights, axis=(0,), keepdims=False) / total
     if innermost(degrees) <= 0:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
-        degrees = 0.0
+    degrees = np.maximum(degrees, 0)
     d = x - centre
     weighted = d if weights is None else d * weights
     result = matmul(d, conj(transpose(weighted, axes=(1, 0)))) / degrees

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.mutation import is_basic
+from funcdiff.core.mutation import flat_numbers, is_basic
 from funcdiff.core.primitive import Function
 from funcdiff.core.recording import TracedArray
 from funcdiff.numpy._arguments import UNSET, as_array, axes_of, axis_of, given, plain_write, to_dtype
@@ -307,7 +307,7 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = UNSET) -> None:
     current = a[index]  # type: ignore[index]
     numbers = None
     if not is_basic(index) and current.size > 1:
-        numbers = np.arange(a.size).reshape(a.shape)[index].ravel()
+        numbers = flat_numbers(index, a.shape).ravel()
         if len(np.unique(numbers)) == len(numbers):
             numbers = None
     if numbers is None:
@@ -316,7 +316,10 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = UNSET) -> None:
         b = broadcast_to(
             operands[0] if hasattr(operands[0], "shape") else np.asarray(operands[0]), shape=current.shape
         )
-        a[...] = _stored(function(a, index_add(b, shape=a.shape, index=index)), a, name)  # type: ignore[index]
+        once, group = np.unique(numbers, return_inverse=True)
+        total = index_add(reshape(b, shape=(len(numbers),)), shape=once.shape, index=group)
+        places = np.unravel_index(once, a.shape)
+        a[places] = _stored(function(a[places], total), a, name)  # type: ignore[index]
     else:
         a[...] = _in_rounds(function, a, numbers, current.shape, operands, name)  # type: ignore[index]
 

@@ -26,7 +26,7 @@ def _getitem(x: Any, *, index: Index) -> Any:
 def _accumulate(holder: Any, g: Any, kind: ArrayType, *, index: Index) -> None:
     if holder.value is None:
         holder.value = np.zeros(kind.shape, kind.dtype)
-    add_through(holder, g, (getitem, {"index": index}))
+    add_through(holder, g, ((getitem, {"index": index}),))
 
 
 getitem = linear(

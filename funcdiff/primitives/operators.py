@@ -10,7 +10,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.matching import convert
-from funcdiff.core.mutation import assign, is_basic, is_written, link_view, rebind
+from funcdiff.core.mutation import assign, is_basic, is_written, link_view, own_buffer, rebind, root_and_path
 from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
@@ -111,27 +111,18 @@ def _getitem(self: TracedArray, index: Any) -> Any:
     index = plain_index(index)
     out = read(self, index)
     if type(out) is TracedArray and type(out.value) is not np.float64 and is_basic(index):
-        if is_written(self):
-            if type(out.value) is np.ndarray:
-                out.value = out.value.copy()  # else each slice would force a copy at the next write
-            elif type(out.value) is TracedArray:
-                _copy_innermost(out.value)
+        if is_written(root_and_path(self)[0]):
+            own_buffer(out)
         if out.shape or index is Ellipsis or (type(index) is tuple and Ellipsis in index):
             link_view(self, out, (getitem, {"index": index}))  # a full index without Ellipsis gives a scalar
     return out
 
 
-def _copy_innermost(x: TracedArray) -> None:
-    while type(x.value) is TracedArray:
-        x = x.value
-    if type(x.value) is np.ndarray:
-        x.value = x.value.copy()
-
-
 def _setitem(self: TracedArray, index: Any, value: Any) -> None:
-    if self.recorder.level < 0:
-        revive(self)
-    if is_scalar_value(self):
+    target, lenses = root_and_path(self)  # a stale view need not be read to be written through
+    if target.recorder.level < 0:
+        revive(target)
+    if not lenses and is_scalar_value(target):
         raise TypeError(errors.at_user_line(f"{self.dtype.name} scalars do not support item assignment"))
     if isinstance(value, (list, tuple)):
         value = from_sequence(value)
@@ -140,10 +131,10 @@ def _setitem(self: TracedArray, index: Any, value: Any) -> None:
     if type(value) is TracedArray:
         if value.recorder.level < 0:
             revive(value)
-        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+        if not np.can_cast(value.dtype, target.dtype, "same_kind"):
             raise errors.DtypeError(
                 errors.at_user_line(
-                    f"writing a traced value of dtype {value.dtype} into an array of dtype {self.dtype} would drop "
+                    f"writing a traced value of dtype {value.dtype} into an array of dtype {target.dtype} would drop "
                     f"its derivative. Make the array with dtype={value.dtype}, or write fd.stop_gradient(value)."
                 )
             )

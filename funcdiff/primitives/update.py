@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.core.array_type import ArrayType
 from funcdiff.core.declare import linear
-from funcdiff.core.mutation import Path, write_plain
+from funcdiff.core.mutation import Path, add_through, through, write_plain
+from funcdiff.core.primitive import Function
 from funcdiff.primitives.indexing import getitem
+from funcdiff.primitives.shape import reshape, transpose
 from funcdiff.primitives.winners import read_written
 
 
@@ -39,4 +42,64 @@ update_at = linear(
         ),
     ],
     doc="``x`` with the part that a path of lenses leads to replaced by a value.",
+)
+
+
+# --- reading through a path -----------------------------------------------------------------------
+
+
+def _view(x: Any, *, path: Path) -> Any:
+    return through(x, path)
+
+
+def _ending_in_an_index(path: Path) -> Path:
+    return path if "index" in path[-1][1] else (*path, (getitem, {"index": Ellipsis}))
+
+
+def _accumulate(holder: Any, g: Any, kind: ArrayType, *, path: Path) -> None:
+    if holder.value is None:
+        holder.value = np.zeros(kind.shape, kind.dtype)
+    add_through(holder, g, _ending_in_an_index(path))
+
+
+def _transpose_view(g: Any, x: ArrayType, *, path: Path) -> Any:
+    return update_at(np.zeros(x.shape, x.dtype), g, path=_ending_in_an_index(path))
+
+
+def path_over_batch(path: Path, shape: tuple[int, ...], size: int) -> tuple[Path, tuple[int, ...]]:
+    """Return the path that does in a batch what `path` does in an example, and the shape it leads to."""
+    steps = []
+    for lens, settings in path:
+        steps.append((lens, lens.primitive.batch_params(settings, shape, size)))  # type: ignore[attr-defined]
+        shape = lens(np.broadcast_to(0, shape), **settings).shape
+    return tuple(steps), shape
+
+
+def _batch_view(values: Any, _flags: Any, size: int, *, path: Path) -> Any:
+    return view(values[0], path=path_over_batch(path, values[0].shape[1:], size)[0])
+
+
+view: Function = linear(
+    _view,
+    _transpose_view,
+    batch=_batch_view,
+    accumulate=_accumulate,
+    name="view",
+    samples=lambda rng: [
+        (
+            (rng.standard_normal((2, 3)),),
+            {
+                "path": (
+                    (transpose, {"axes": (1, 0)}),
+                    (reshape, {"shape": (6,)}),
+                    (getitem, {"index": slice(1, 4)}),
+                )
+            },
+        ),
+        (
+            (rng.standard_normal(6),),
+            {"path": ((getitem, {"index": slice(None, None, -1)}), (reshape, {"shape": (2, 3)}))},
+        ),
+    ],
+    doc="What a view shows of its root: several lenses in one record, so that re-reading it costs its own size.",
 )

@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.mutation import Cell, Path, is_basic, update
+from funcdiff.core.mutation import Cell, Path, flat_numbers, is_basic, own_buffer, through, update
 from funcdiff.primitives.indexing import getitem, is_traced_index, read
 
 
 def read_written(x: Any, path: Path) -> Any:
     """Read through a path, with zeros where another write to the same element came later."""
-    target = x
-    for lens, settings in path[:-1]:
-        target = lens(target, **settings)
     index = path[-1][1]["index"]
+    if is_basic(index):  # not a view: the sweep will write into `x`
+        value = through(x, path)
+        if type(value) is np.ndarray:
+            return value.copy()
+        own_buffer(value)
+        return value
+    target = through(x, path[:-1])
     value = read(target, index)
-    if is_basic(index):
-        # a view would make the sweep copy all of `x` at its next write
-        return value.copy() if type(value) is np.ndarray else value
     kept = last_writes(target.shape, index)
     return value if kept is None else value * kept
 
@@ -30,6 +31,10 @@ def last_writes(shape: tuple[int, ...], index: Any) -> Any:
     plain = [np.asarray(i) for i in items if isinstance(i, (np.ndarray, list))]
     if all(i.dtype == bool for i in plain) and not is_traced_index(index):
         return None
+    if not is_traced_index(index):
+        places = flat_numbers(index, shape)
+        if len(np.unique(places)) == places.size:
+            return None
     numbers = Cell(np.full(shape, -1.0))
     written = read(numbers.value, index).shape
     order = np.arange(np.prod(written), dtype=float).reshape(written)

@@ -14,7 +14,7 @@ from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Prim
 from funcdiff.core.recording import Recorder, TracedArray, box
 from funcdiff.primitives.indexing import HOLE, mapped_index, over_batch
 from funcdiff.primitives.shape import broadcast_to, copy, reshape, transpose
-from funcdiff.primitives.update import update_at
+from funcdiff.primitives.update import path_over_batch, update_at
 
 
 class BatchRecorder(Recorder):
@@ -81,11 +81,7 @@ class BatchRecorder(Recorder):
         if not x.place:
             update(x, value, path)
             return
-        steps: list[Any] = []
-        shape = x.value.shape[1:]
-        for lens, settings in lenses:
-            steps.append((lens, lens.primitive.batch_params(settings, shape, self.length)))  # type: ignore[attr-defined]
-            shape = lens(np.broadcast_to(0, shape), **settings).shape
+        steps, shape = path_over_batch(lenses, x.value.shape[1:], self.length)
         lead = rank = 0
         if arrays:
             template = tuple(HOLE if any(i is a for a in arrays) else i for i in items)

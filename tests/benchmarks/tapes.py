@@ -81,9 +81,9 @@ def fills(effort: Effort) -> list[Table]:
 
 def flat(title: str, unit: str, times: dict[str, Time]) -> Table:
     """Cost per item at growing sizes; flat is the budget."""
-    first = next(iter(times))
-    base = times[first].median / int(first)
+    smallest = next(iter(times))
     rows = [
-        (size, time.us(int(size)), f"{time.median / int(size) / base:.2f}") for size, time in times.items()
+        (size, time.us(int(size)), f"{time / times[smallest] * int(smallest) / int(size):.2f}")
+        for size, time in times.items()
     ]
-    return Table(f"{title}, min/median (budget: flat)", (unit, "us", f"over {first}'s"), rows)
+    return Table(f"{title}, min/median (budget: flat)", (unit, "us", f"over {smallest}'s"), rows)

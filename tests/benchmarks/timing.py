@@ -23,10 +23,17 @@ TINY = Effort(rounds=1, seconds=0.0, tiny=True)
 
 @dataclass(frozen=True)
 class Time:
-    """Seconds of CPU time for one call."""
+    """Seconds of CPU time for one call, round by round."""
 
-    minimum: float
-    median: float
+    rounds: tuple[float, ...]
+
+    @property
+    def minimum(self) -> float:
+        return min(self.rounds)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
 
     def us(self, per: float = 1.0) -> str:
         return f"{1e6 * self.minimum / per:.2f}/{1e6 * self.median / per:.2f}"
@@ -35,8 +42,8 @@ class Time:
         return f"{1e3 * self.minimum:.2f}/{1e3 * self.median:.2f}"
 
     def __truediv__(self, other: Time) -> float:
-        """Ratio of medians: rounds are interleaved, so a slow phase hits both alike."""
-        return self.median / other.median
+        """Median over the rounds of the ratio within a round, where both met the same machine."""
+        return statistics.median(a / b for a, b in zip(self.rounds, other.rounds, strict=True))
 
 
 def interleave(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Time]:
@@ -46,7 +53,7 @@ def interleave(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> 
     for _ in range(effort.rounds):
         for name, call in contestants.items():
             times[name].append(seconds(call, number[name]))
-    return {name: Time(min(taken), statistics.median(taken)) for name, taken in times.items()}
+    return {name: Time(tuple(taken)) for name, taken in times.items()}
 
 
 def repetitions(call: Callable[[], Any], target: float) -> int:
@@ -75,9 +82,9 @@ class Table:
     def __str__(self) -> str:
         cells = [self.header, *self.rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.header))]
-        lines = ["  ".join(map(str.ljust, row, widths)) for row in cells]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
         rule = "  ".join("-" * width for width in widths)
-        return "\n".join((self.title, "", lines[0], rule, *(line.rstrip() for line in lines[1:])))
+        return "\n".join((self.title, "", lines[0], rule, *lines[1:]))
 
 
 def at_most(value: float, budget: float, unit: str = "") -> str:

@@ -62,6 +62,10 @@ LIKE = {
     "ones_like": lambda x: np.ones_like(x),
     "empty_like": lambda x: np.empty_like(x),
     "full_like": lambda x: np.full_like(x, 2.0),
+    "free array": lambda x: fnp.array([1.0, 2, 3, 4, 5]),
+    "free arange": lambda x: fnp.arange(5.0),
+    "free linspace": lambda x: fnp.linspace(0, 1, 5),
+    "free eye": lambda x: fnp.eye(5)[0],
     "free zeros": lambda x: fnp.zeros(5),
     "free ones": lambda x: fnp.ones(5),
     "free empty": lambda x: fnp.empty(5),
@@ -177,9 +181,9 @@ def test_int_conversion_drops_the_derivative_on_purpose():
     assert_array_equal(fd.grad(lambda x: np.sum(x.astype(int) * 1.0) + np.sum(x))(V), np.ones(5))
 
 
-def test_plain_arguments_give_plain_results():
+def test_new_arrays_are_free_buffers_and_given_ones_stay_plain():
+    given = np.ones(3)
     for name in (
-        "array",
         "asarray",
         "asanyarray",
         "ascontiguousarray",
@@ -187,12 +191,18 @@ def test_plain_arguments_give_plain_results():
         "asarray_chkfinite",
         "require",
     ):
-        ours, theirs = getattr(fnp, name)([1.0, 2.0]), getattr(np, name)([1.0, 2.0])
-        assert type(ours) is np.ndarray
-        assert_array_equal(ours, theirs)
-    assert type(fnp.arange(3)) is np.ndarray
-    assert type(fnp.linspace(0, 1, 3)) is np.ndarray
-    assert type(fnp.eye(3)) is np.ndarray
+        assert getattr(fnp, name)(given) is given
+    made = [
+        fnp.array([1.0, 2.0]),
+        fnp.arange(3.0),
+        fnp.linspace(0, 1, 3),
+        fnp.logspace(0, 1, 3),
+        fnp.eye(3),
+        fnp.tri(2),
+    ]
+    assert all(is_traced(m) for m in made)
+    assert fnp.linspace(0, 1, 3, retstep=True)[1] == 0.5
+    assert type(fnp.arange(3)) is np.ndarray  # integers have no derivatives
 
 
 def test_ragged_sequences_are_numpys_error():

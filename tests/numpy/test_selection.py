@@ -107,6 +107,15 @@ def test_writing_into_a_plain_array_is_refused(name):
         fd.grad(lambda x: WRITES[name](x, np.zeros(5)))(V)
 
 
+def test_writing_at_places_that_vmap_maps_over():
+    def f(x):
+        y = np.outer(x, x)
+        np.put_along_axis(y, np.argmax(y, axis=1)[:, None], x[0] * 2, axis=1)
+        return y
+
+    run(case(f, V))
+
+
 def test_fill_diagonal():
     def f(x):
         y = np.outer(x, x)

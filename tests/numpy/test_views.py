@@ -149,3 +149,22 @@ def test_scalars_are_immutable():
         return fd.numpy.array([total, before, copied]) if is_traced(x) else np.array([total, before, copied])
 
     run(case(f, A[0], values=False))
+
+
+def test_views_of_slices_of_a_written_array():
+    """Such slices are copied when they are read, so their own layout does not tell what NumPy shows."""
+
+    def f(x):
+        y = x.copy()
+        y[0] = x[1] * 2
+        column, row = y[:, 1], y[1]
+        copied, shown = column.ravel(), row.ravel()
+        copied[0] = 7.0 * x[0, 0]
+        shown[1] = x[2, 2] * 3
+        middle = y[:, 1:3].reshape(-1)
+        middle[:] = 0.0
+        other = y[:, 2].reshape(3, 1)
+        other[1] = x[0, 1]
+        return np.concatenate([y.ravel(), copied, shown, middle])
+
+    run(case(f, A))
