@@ -223,10 +223,12 @@ def concrete(x: Any) -> Any:
 
 def is_scalar_value(x: Any) -> bool:
     """Tell whether the innermost value is an immutable NumPy or Python scalar, not an ndarray."""
+    if type(x) is TracedArray and getattr(x, "base", None) is not None:
+        return False  # scalars are no views
     while type(x) is TracedArray:
         if x.recorder.level < 0:
             revive(x)
-        if x.recorder.batch and x.place:  # a batch of scalars is an array: only a view tells 0-d arrays
-            return not x.shape and getattr(x, "base", None) is None
+        if x.recorder.batch and x.place:
+            return not x.shape  # a batch of scalars is an array
         x = x.value
     return not isinstance(x, np.ndarray)
