@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import Primitive
 from funcdiff.core.trees import AnyTree
+
+if TYPE_CHECKING:
+    from funcdiff.core.stats import TapeStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,18 @@ class Tape:
         from funcdiff.core.replay import run
 
         return run(self, args)
+
+    def stats(self) -> TapeStats:
+        """Count records, elementary operations and bytes.
+
+        Returns
+        -------
+        TapeStats
+            With `records`, `guards`, `flops`, `bytes` and the count of each primitive; it prints as a line.
+        """
+        from funcdiff.core.stats import stats
+
+        return stats(self)
 
     def validate(self) -> None:
         """Check that the tape is legal.
