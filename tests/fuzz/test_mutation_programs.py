@@ -98,6 +98,8 @@ class MutationBuilder(Builder):
                 self.fancy_write,
                 self.mask_write,
                 self.out_write,
+                self.write_by_function,
+                self.exchange,
                 self.loop,
                 self.read,
                 self.read,
@@ -152,6 +154,11 @@ class MutationBuilder(Builder):
                     f"{new} = {old}.reshape({self.rnd.choice(shapes)})",
                     f"{new} = {old}.ravel()",
                     f"{new} = {old}.swapaxes(0, -1)",
+                    f"{new} = np.moveaxis({old}, -1, 0)",
+                    f"{new} = np.squeeze({old})",
+                    f"{new} = np.flip({old}, 0)",
+                    f"{new} = np.expand_dims({old}, -1)",
+                    f"{new} = np.split({old}, [1])[-1]",
                     f"{new} = {old}[None]",
                 )
             ),
@@ -246,6 +253,29 @@ class MutationBuilder(Builder):
         function = self.rnd.choice(("np.add", "np.multiply", "np.subtract"))
         self.add(f"{function}({value}, {other}, out={name})")
 
+    def write_by_function(self) -> None:
+        name = self.array()
+        number, size = scalar(self.rnd), self.value(name).size
+        places = [self.rnd.randrange(size) for _ in range(2)]
+        self.add(
+            self.rnd.choice(
+                (
+                    f"{name}.fill({number})",
+                    f"{name}.fill({self.array()}.sum())",
+                    f"np.copyto({name}, {self.value_for(self.shape(name))})",
+                    f"np.put({name}, {places}, {self.value_for((2,))})",
+                    f"{name}.flat[{places[0]}] = {self.array()}.sum()",
+                )
+            )
+        )
+
+    def exchange(self) -> None:
+        """Tuple assignment: the right side is read, as views, before either write."""
+        name = self.array()
+        first, second = (self.rnd.randrange(self.shape(name)[0]) for _ in range(2))
+        copy = ".copy()" if self.rnd.random() < 0.7 else ""
+        self.add(f"{name}[{first}], {name}[{second}] = {name}[{second}]{copy}, {name}[{first}]{copy}")
+
     def loop(self) -> None:
         name, other = self.array(), self.array()
         length = self.shape(name)[0]
@@ -257,6 +287,7 @@ class MutationBuilder(Builder):
                         f"for i in range({length}): {name}[i] *= np.cos({other}.sum() + i)",
                         f"for row in {name}[1:]: row += 0.3 * {name}[0]",
                         f"for i in range(1, {length}): {name}[i:] += np.sin({name}[i - 1])",
+                        f"for row, from_row in zip({name}, {other}): row -= 0.5 * from_row",
                     )
                 )
             )
@@ -289,9 +320,10 @@ class MaskedByValueBuilder(MutationBuilder):
 
 
 def random_program(rnd: Random, builder: type[MutationBuilder]) -> Program:
-    """A program from shape `(n,)` to all of its arrays."""
+    """A program from some shape to all of its arrays."""
     while True:
-        x = np.array([coordinate(rnd) for _ in range(rnd.randint(3, 6))])
+        shape = rnd.choice(((3,), (4,), (5,), (6,), (2, 3), (3, 2), (2, 1, 2)))
+        x = np.array([coordinate(rnd) for _ in range(int(np.prod(shape)))]).reshape(shape)
         build = builder(rnd, nearby(rnd, x, 0.01, 2), BY_HAND)
         for _ in range(LENGTH):
             build.step()
@@ -312,8 +344,8 @@ def loss(program: Program) -> Any:
 
 def complex_step(f: Any, x: np.ndarray) -> np.ndarray:
     """The gradient of NumPy's run, exact to rounding."""
-    steps = 1e-30j * np.eye(x.size)
-    return np.array([f(x + step).imag for step in steps]) / 1e-30
+    steps = 1e-30j * np.eye(x.size).reshape(x.size, *x.shape)
+    return np.array([f(x + step).imag for step in steps]).reshape(x.shape) / 1e-30
 
 
 def product_by_differences(f: Any, x: np.ndarray, v: np.ndarray) -> np.ndarray | None:
@@ -346,7 +378,7 @@ def check_value(plain: Program, traced: Program, x: np.ndarray) -> None:
 
 def check_first_order(f: Any, gradient: np.ndarray, x: np.ndarray, v: np.ndarray) -> None:
     close(fd.grad(f)(x), gradient, 1e-9, "grad")
-    close(fd.jvp(f, x, v)[1], gradient @ v, 1e-9, "jvp")
+    close(fd.jvp(f, x, v)[1], np.sum(gradient * v), 1e-9, "jvp")
 
 
 def check_second_order(f: Any, product: np.ndarray | None, x: np.ndarray, v: np.ndarray) -> None:
@@ -355,6 +387,7 @@ def check_second_order(f: Any, product: np.ndarray | None, x: np.ndarray, v: np.
         "forward over reverse": fd.jvp(fd.grad(f), x, v)[1],
         "reverse over forward": fd.grad(lambda t: fd.jvp(f, t, v)[1])(x),
         "hvp": fd.hvp(f, x, v)[1],
+        "Hessian by batched sweeps": np.tensordot(fd.jacrev(fd.grad(f))(x), v, x.ndim),
     }
     for route, actual in routes.items():
         if product is not None:
@@ -363,16 +396,18 @@ def check_second_order(f: Any, product: np.ndarray | None, x: np.ndarray, v: np.
 
 
 def check_vmap(f: Any, x: np.ndarray) -> None:
-    batch = x + np.array([[0.0], [1e-4], [-1e-4]])
+    batch = np.stack([x, x + 1e-4, x - 1e-4])
     looped = np.stack([fd.grad(f)(row) for row in batch])
     close(fd.vmap(fd.grad(f))(batch), looped, 1e-11, "vmap of grad")
     close(fd.grad(lambda rows: fd.vmap(f)(rows).sum())(batch), looped, 1e-11, "grad of vmap")
+    products = [fd.hvp(f, row, row)[1] for row in batch]
+    close(fd.vmap(lambda row: fd.hvp(f, row, row)[1])(batch), np.stack(products), 1e-9, "vmap of hvp")
 
 
 def check_without_vmap(plain: Program) -> None:
     traced, x = plain.within(**BY_FUNCDIFF), plain.x.copy()
     numpy_loss, traced_loss = loss(plain), loss(traced)
-    v = np.cos(np.arange(x.size))
+    v = np.cos(np.arange(x.size)).reshape(x.shape)
     gradient = complex_step(numpy_loss, x)
     product = product_by_differences(numpy_loss, x, v)
     for writeable in (False, True):
