@@ -163,7 +163,8 @@ def reveal(error: Exception) -> Exception:
     if isinstance(error, IndexError) and text.startswith("only integers, slices"):
         return IndexingError(
             f"{text}. A plain ndarray cannot be indexed by a traced array that vmap maps over: write "
-            "fd.numpy.take(a, i, axis=0), or pass the array as an argument with in_axes=None." + _raised_at(error)
+            "fd.numpy.take(a, i, axis=0), or pass the array as an argument with in_axes=None."
+            + _raised_at(error)
         )
     return error
 

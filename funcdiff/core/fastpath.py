@@ -15,10 +15,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from funcdiff.core.fast_elementwise import make_binary, make_unary
 from funcdiff.core.fast_linear import make_binary_multilinear, make_unary_linear
 from funcdiff.core.primitive import Elementwise, Function, Linear, Multilinear, Primitive
 from funcdiff.core.recording import apply
+from funcdiff.core.rules import PLAIN_SCALARS
 
 
 def make(primitive: Primitive) -> Function:
@@ -34,6 +37,10 @@ def make(primitive: Primitive) -> Function:
         return make_binary_multilinear(primitive)
 
     def function(*args: Any, **params: Any) -> Any:
-        return apply(primitive, args, params)
+        for a in args:
+            kind = type(a)
+            if kind not in PLAIN_SCALARS and (kind is not np.ndarray or a.dtype.char == "O"):
+                return apply(primitive, args, params)
+        return primitive.impl(*args, **params)
 
     return function

@@ -20,7 +20,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.recording import STALE, Recorder, TracedArray, box, innermost, revive
+from funcdiff.core.recording import STALE, Recorder, TracedArray, box, revive
 
 Step = tuple[Callable[..., Any], dict[str, Any]]
 Path = tuple[Step, ...]
@@ -154,7 +154,8 @@ def flat_numbers(index: Any, shape: tuple[int, ...]) -> Any:
     """Return the numbers, in C order, of the elements that a plain index reads."""
     items = _items(index)
     if len(items) == len(shape) and all(
-        isinstance(i, (int, np.integer)) or (isinstance(i, np.ndarray) and i.dtype.kind in "iu") for i in items
+        isinstance(i, (int, np.integer)) or (isinstance(i, np.ndarray) and i.dtype.kind in "iu")
+        for i in items
     ):
         wrapped = [np.where(np.less(i, 0), np.add(i, n), i) for i, n in zip(items, shape, strict=True)]
         return np.ravel_multi_index(np.broadcast_arrays(*wrapped), shape)
@@ -215,10 +216,23 @@ def _newest_of(value: Any, path: Path) -> Recorder | None:
     return found
 
 
+def root_of(x: TracedArray) -> TracedArray:
+    """Return the array that a view looks at, or the array itself."""
+    base = getattr(x, "base", None)
+    return x if base is None else base[0]
+
+
 def root_and_path(x: TracedArray) -> tuple[TracedArray, Path]:
     """Return the array that a view looks at, and the lenses on the way to it."""
-    base: tuple[TracedArray, Path] | None = getattr(x, "base", None)
-    return (x, ()) if base is None else base
+    base = getattr(x, "base", None)
+    if base is None:
+        return x, ()
+    root, link = base
+    steps = []
+    while link is not None:
+        link, step = link
+        steps.append(step)
+    return root, tuple(reversed(steps))
 
 
 def mark_views_stale(root: TracedArray) -> None:
@@ -268,8 +282,9 @@ def link_view(x: TracedArray, view: Any, step: Step) -> Any:
     """Note that `view` looks at `x`, so that writes to either are seen through the other."""
     if type(view) is not TracedArray or view is x:
         return view
-    root, lenses = root_and_path(x)
-    view.base = (root, (*lenses, step))
+    base = getattr(x, "base", None)
+    root, link = (x, None) if base is None else base
+    view.base = (root, (link, step))  # a chain of links: each costs the same, however long the path
     _register(root, view)
     return view
 
@@ -283,20 +298,6 @@ def _register(root: TracedArray, view: TracedArray) -> None:
     views.append(weakref.ref(view))
 
 
-def layout(x: Any) -> Any:
-    """Return a plain array laid out as NumPy would have laid out `x`.
-
-    The slices of a written array are copied when they are read, so their own values do not tell.
-    """
-    plain = innermost(x)
-    if type(x) is TracedArray and getattr(x, "base", None) is not None:
-        root, path = x.base
-        seen = innermost(root)
-        if isinstance(seen, np.ndarray) and seen.shape == root.shape:
-            return through(seen, path)
-    return plain
-
-
 def is_written(x: TracedArray) -> bool:
     """Tell whether the array has been written to, so that its slices must not share its buffer."""
     return isinstance(getattr(x, "views", None), _Written)
@@ -304,7 +305,7 @@ def is_written(x: TracedArray) -> bool:
 
 def refresh(view: TracedArray) -> None:
     """Re-read a stale view through its lenses."""
-    root, path = view.base
+    root, path = root_and_path(view)
     value: Any = through(root, path)
     if type(value) is not TracedArray:  # pragma: no cover - a view of a traced array is one
         raise errors.TapeError("a view of a traced array was read as a plain value")

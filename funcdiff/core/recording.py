@@ -39,7 +39,7 @@ class TracedArray:
     value: Value
     recorder: Recorder
     place: Any
-    base: tuple[TracedArray, tuple[Any, ...]]
+    base: tuple[TracedArray, Any]
     views: list[Any]
 
     @property

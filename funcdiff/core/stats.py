@@ -39,7 +39,9 @@ class TapeStats:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.primitives.items())
-        return f"{self.records} records, {self.guards} guards, {self.flops} flops, {self.bytes} bytes: {counts}"
+        return (
+            f"{self.records} records, {self.guards} guards, {self.flops} flops, {self.bytes} bytes: {counts}"
+        )
 
 
 def stats(tape: Tape) -> TapeStats:

@@ -23,7 +23,7 @@ from numpy import (
     triu_indices, uint, uint16, uint32, uint64, uint8, unravel_index, unsignedinteger,
 )
 
-from funcdiff.numpy import _protocol, linalg, methods
+from funcdiff.numpy import _protocol, emath, fft, linalg, methods, polynomial
 from funcdiff.numpy.applying import apply_along_axis, apply_over_axes, bincount
 from funcdiff.numpy.creation import (
     array, asanyarray, asarray, asarray_chkfinite, ascontiguousarray, asfortranarray, astype, copy, empty,
@@ -38,6 +38,9 @@ from funcdiff.numpy.joining import (
 )
 from funcdiff.numpy.padding import pad
 from funcdiff.numpy.pointwise import angle, around, fix, imag, nan_to_num, real, real_if_close, round, sinc
+from funcdiff.numpy.polynomials import (
+    poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots,
+)
 from funcdiff.numpy.products import (
     cross, dot, einsum, einsum_path, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
 )
@@ -96,8 +99,8 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
     "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "csingle", "cumprod",
     "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "diag", "diag_indices",
     "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "double", "dsplit", "dstack",
-    "dtype", "e", "ediff1d", "einsum", "einsum_path", "empty", "empty_like", "equal", "errstate",
-    "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal",
+    "dtype", "e", "ediff1d", "einsum", "einsum_path", "emath", "empty", "empty_like", "equal", "errstate",
+    "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "fill_diagonal",
     "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
     "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack",
     "fromfunction", "full", "full_like", "gcd", "generic", "geomspace", "gradient", "greater",

@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from funcdiff import errors
 from funcdiff.core.matching import convert
-from funcdiff.core.mutation import link_view
+from funcdiff.core.mutation import is_written, link_view, root_and_path, root_of, through
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
@@ -141,13 +141,9 @@ def example_of(x: Any) -> Any:
 
     A view is laid out by what it looks at: the slices of a written array are copied when they are read.
     """
-    base = getattr(x, "base", None) if type(x) is TracedArray else None
-    if base is not None:
-        root, path = base
-        seen = example_of(root)
-        for function, params in path:
-            seen = function(seen, **params)
-        return np.asarray(seen)
+    if type(x) is TracedArray and getattr(x, "base", None) is not None and is_written(root_of(x)):
+        root, path = root_and_path(x)
+        return np.asarray(through(example_of(root), path))
     found = innermost(x)
     if not isinstance(found, np.ndarray):
         return np.asarray(found)

@@ -186,4 +186,15 @@ def attach() -> None:
         setattr(TracedArray, name, method)
 
 
-__all__ = ["CREATION", "FUNCTIONS", "UFUNCS", "array_function", "array_ufunc", "attach", "has_traced", "implements", "stack_objects", "unsupported"]
+__all__ = [
+    "CREATION",
+    "FUNCTIONS",
+    "UFUNCS",
+    "array_function",
+    "array_ufunc",
+    "attach",
+    "has_traced",
+    "implements",
+    "stack_objects",
+    "unsupported",
+]

@@ -10,7 +10,16 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.matching import convert
-from funcdiff.core.mutation import assign, is_basic, is_written, link_view, own_buffer, rebind, root_and_path
+from funcdiff.core.mutation import (
+    assign,
+    is_basic,
+    is_written,
+    link_view,
+    own_buffer,
+    rebind,
+    root_and_path,
+    root_of,
+)
 from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
@@ -111,7 +120,7 @@ def _getitem(self: TracedArray, index: Any) -> Any:
     index = plain_index(index)
     out = read(self, index)
     if type(out) is TracedArray and type(out.value) is not np.float64 and is_basic(index):
-        if is_written(root_and_path(self)[0]):
+        if is_written(root_of(self)):
             own_buffer(out)
         if out.shape or index is Ellipsis or (type(index) is tuple and Ellipsis in index):
             link_view(self, out, (getitem, {"index": index}))  # a full index without Ellipsis gives a scalar

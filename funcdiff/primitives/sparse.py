@@ -31,7 +31,10 @@ def _samples(rng: np.random.Generator) -> Any:
     import scipy.sparse
 
     matrix = scipy.sparse.csr_array(rng.standard_normal((4, 3)) * (rng.random((4, 3)) > 0.4))
-    return [((rng.standard_normal(3),), {"matrix": matrix}), ((rng.standard_normal((3, 2)),), {"matrix": matrix})]
+    return [
+        ((rng.standard_normal(3),), {"matrix": matrix}),
+        ((rng.standard_normal((3, 2)),), {"matrix": matrix}),
+    ]
 
 
 sparse_product: Function = linear(

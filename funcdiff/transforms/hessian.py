@@ -27,7 +27,7 @@ from funcdiff.transforms.reverse import record
 MODES = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse", "forward-over-forward")
 
 
-class _Gradient:
+class Gradient:
     """The gradient of a scalar function as a function of leaves; value and aux come behind it."""
 
     def __init__(self, name: str, outputs: Outputs, holomorphic: bool, forward: bool) -> None:
@@ -114,7 +114,7 @@ def hessian(
         if holomorphic:
             check_holomorphic_inputs("hessian", f, selection.leaves)
         over, under = mode.split("-over-")
-        gradient = _Gradient("hessian", outputs, holomorphic, under == "forward")
+        gradient = Gradient("hessian", outputs, holomorphic, under == "forward")
         kept, blocks = flat_jacobian(
             gradient,
             selection.leaves,
@@ -148,7 +148,7 @@ def _product(name: str, f: Callable[..., Any], inputs: Any, v: Any, forward: boo
     args, argnums = at_inputs(inputs)
     selection = Selection(name, f, args, argnums, {})
     outputs = Outputs(selection, False)
-    gradient = _Gradient(name, outputs, False, False)
+    gradient = Gradient(name, outputs, False, False)
     tangents = vector_like_inputs(name, f, selection, v)
     if forward:
         outs, found = push_forward(gradient, selection.leaves, tangents)

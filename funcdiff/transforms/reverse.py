@@ -39,22 +39,47 @@ class ReverseRecorder(Recorder):
         self.next = count().__next__
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        places = tuple(a.place if type(a) is TracedArray and a.recorder is self else -1 for a in args)
-        values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
+        places, values, active = [], [], False
+        for a in args:
+            if type(a) is TracedArray and a.recorder is self:
+                places.append(a.place)
+                values.append(a.value)
+                active = active or a.place >= 0
+            else:
+                places.append(-1)
+                values.append(a)
         if primitive.custom is not None:
             rule = primitive.custom.reverse(self.level, primitive, values, places)
             if rule is not None:
-                return self._record_call(rule, values, params, places)
+                return self._record_call(rule, values, params, tuple(places))
         out = primitive.function(*values, **params)
         if isinstance(primitive, LocallyConstant):
-            self.decided = self.decided or any(p >= 0 for p in places)
+            self.decided = self.decided or active
             return constants(out, self)
-        if all(p < 0 for p in places):
+        if not active:
             return constants(out, self, always=True)
-        kinds = tuple(type_of(v) for v in values)
-        args = _kept(primitive, values, kinds, places)
-        args = tuple(a if p >= 0 else keep(self, a) for a, p in zip(args, places, strict=True))
-        return self._record(primitive, places, args, keep_all(self, params), out, kinds)
+        everything = isinstance(primitive, Linear)
+        kinds = tuple(
+            [type_of(v) if everything or p >= 0 else None for v, p in zip(values, places, strict=True)]
+        )
+        kept = self._kept(primitive, values, kinds, places)
+        settings = keep_all(self, params) if params else params
+        return self._record(primitive, tuple(places), kept, settings, out, kinds)
+
+    def _kept(
+        self, primitive: Primitive, values: Sequence[Any], kinds: Any, places: Sequence[int]
+    ) -> tuple[Any, ...]:
+        """Return the arguments a rule reads; the others only by their types."""
+        if isinstance(primitive, Linear):
+            return tuple(kinds)
+        if isinstance(primitive, Multilinear):
+            active = sum([p >= 0 for p in places])
+            values = [v if active > (p >= 0) else k for v, k, p in zip(values, kinds, places, strict=True)]
+        return tuple([v if p >= 0 else keep(self, v) for v, p in zip(values, places, strict=True)])
+
+    def concrete(self, x: TracedArray) -> Any:
+        self.decided = self.decided or x.place >= 0
+        return x.value
 
     def _record(
         self,
@@ -63,7 +88,7 @@ class ReverseRecorder(Recorder):
         args: Any,
         params: Any,
         out: Any,
-        kinds: tuple[ArrayType, ...],
+        kinds: tuple[Any, ...],
     ) -> Any:
         k = self.next()
         extend = self.records.extend
@@ -109,18 +134,6 @@ def constants(out: Any, recorder: Recorder, always: bool = False) -> Any:
     if always or getattr(out, "dtype", np.dtype(bool)).kind in "fc":
         return box(out, recorder, recorder.constant_place)
     return out
-
-
-def _kept(primitive: Primitive, values: Sequence[Any], kinds: Any, places: Sequence[int]) -> tuple[Any, ...]:
-    """Return the arguments a rule reads; the others only by their types."""
-    if isinstance(primitive, Linear):
-        return tuple(kinds)
-    if isinstance(primitive, Multilinear):
-        active = sum(p >= 0 for p in places)
-        return tuple(
-            v if active > (p >= 0) else kind for v, kind, p in zip(values, kinds, places, strict=True)
-        )
-    return tuple(values)
 
 
 # --- rules for every kind, in the form of a record ----------------------------------------------

@@ -1,0 +1,125 @@
+# NumPy's functions that are written in Python are differentiable as they stand, except that they make arrays
+# with `np.array` and `np.zeros`, which know nothing of traced values, and ask for `isinstance(x, np.ndarray)`.
+# `Rebinding` makes copies of a module's functions whose global names mean funcdiff's versions of these three;
+# everything else is NumPy's own code, and reaches the primitives through NumPy's protocols.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.recording import TracedArray, concrete
+from funcdiff.numpy._protocol import CREATION, FUNCTIONS, implements
+
+
+class _ArrayMeta(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return type(x) is TracedArray or isinstance(x, np.ndarray)
+
+
+class AnyArray(metaclass=_ArrayMeta):
+    """What ``isinstance(x, np.ndarray)`` asks for in rebound code."""
+
+
+def _translated(value: Any) -> Any:
+    """Return what a global of NumPy's code means in a rebound copy."""
+    if isinstance(value, ModuleType):
+        return _NAMESPACES.get(value.__name__, value)
+    if value is np.ndarray:
+        return AnyArray
+    try:
+        made = CREATION.get(value)
+    except TypeError:  # unhashable
+        return value
+    return value if made is None else made
+
+
+class Namespace:
+    """A module of NumPy's as rebound code sees it."""
+
+    def __init__(self, module: ModuleType, **replace: Any) -> None:
+        self._module = module
+        vars(self).update(replace)
+
+    def __getattr__(self, name: str) -> Any:
+        value = _translated(getattr(self._module, name))
+        setattr(self, name, value)
+        return value
+
+
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """As `numpy.linalg.lstsq`; under `vmap` the rank is the smallest of all examples'."""
+    x, residuals, rank, s = np.linalg.lstsq(a, b, rcond)
+    while type(rank) is TracedArray:
+        rank = np.min(rank.value) if rank.recorder.batch else concrete(rank)
+    return x, residuals, rank, s
+
+
+_NAMESPACES: dict[str, Any] = {
+    "numpy": Namespace(np),
+    "numpy._core.numeric": Namespace(np._core.numeric),  # type: ignore[attr-defined]
+    "numpy.linalg": Namespace(np.linalg, lstsq=lstsq),
+}
+
+
+class Rebinding:
+    """Copies of the functions and classes of a module of NumPy's, made when first asked for.
+
+    `replace` gives the copies globals of our own, by name.
+    """
+
+    def __init__(self, module: ModuleType, replace: dict[str, Any] | None = None) -> None:
+        self.module = module
+        self.globals: dict[str, Any] = dict(replace or {})
+        for name, value in vars(module).items():
+            if name not in self.globals:
+                self.globals[name] = self._copied(value)
+
+    def _copied(self, value: Any) -> Any:
+        python = getattr(value, "_implementation", value)  # beneath NumPy's dispatch
+        if isinstance(python, FunctionType) and python.__globals__ is vars(self.module):
+            return value if self._is_ours(value) else self.function(python)
+        if isinstance(value, type) and value.__module__ == self.module.__name__:
+            return self.class_(value)
+        return _translated(value)
+
+    @staticmethod
+    def _is_ours(value: Any) -> bool:
+        return value in FUNCTIONS
+
+    def function(self, python: FunctionType) -> Callable[..., Any]:
+        """Copy a function, its global names bound to ours."""
+        copied = FunctionType(
+            python.__code__, self.globals, python.__name__, python.__defaults__, python.__closure__
+        )
+        copied.__kwdefaults__ = python.__kwdefaults__
+        copied.__dict__.update(python.__dict__)
+        copied.__doc__ = python.__doc__
+        return copied
+
+    def class_(self, cls: type) -> type:
+        """Copy a class, its methods and static functions bound to ours."""
+        body = {}
+        for name, value in vars(cls).items():
+            if name in ("__dict__", "__weakref__"):
+                continue
+            if isinstance(value, staticmethod):
+                found = self.globals.get(value.__func__.__name__, value.__func__)
+                body[name] = staticmethod(found)
+            elif isinstance(value, classmethod):
+                body[name] = classmethod(self.function(value.__func__))  # type: ignore[arg-type]
+            elif isinstance(value, property) and isinstance(value.fget, FunctionType):
+                body[name] = property(self.function(value.fget))
+            elif isinstance(value, FunctionType):
+                body[name] = self.function(value)
+            else:
+                body[name] = value
+        bases = tuple(self.globals.get(base.__name__, base) for base in cls.__bases__)
+        return type(cls)(cls.__name__, bases, body)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the copy of a function that runs NumPy's own where nothing is traced."""
+        return implements(getattr(self.module, name))(self.globals[name])
