@@ -4,15 +4,18 @@ Unmodified NumPy code in (``import numpy as np``, in-place code and Python contr
 derivative out: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, `vmap` and their compositions.
 """
 
+from funcdiff import debug as debug
 from funcdiff import errors as errors
 from funcdiff import numpy as numpy
 from funcdiff import scipy as scipy
 from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
+from funcdiff.transforms.checkpoint import checkpoint as checkpoint
 from funcdiff.transforms.custom import custom_jvp as custom_jvp
 from funcdiff.transforms.custom import custom_vjp as custom_vjp
 from funcdiff.transforms.declaring import primitive as primitive
+from funcdiff.transforms.gauss_newton import ggnvp as ggnvp
 from funcdiff.transforms.gradient import elementwise_grad as elementwise_grad
 from funcdiff.transforms.gradient import grad as grad
 from funcdiff.transforms.gradient import value_and_grad as value_and_grad
@@ -22,11 +25,15 @@ from funcdiff.transforms.hessian import vhp as vhp
 from funcdiff.transforms.jacobian import jacfwd as jacfwd
 from funcdiff.transforms.jacobian import jacobian as jacobian
 from funcdiff.transforms.jacobian import jacrev as jacrev
+from funcdiff.transforms.jet import jet as jet
+from funcdiff.transforms.laplacian import laplacian as laplacian
+from funcdiff.transforms.numerical import numerical as numerical
 from funcdiff.transforms.products import jvp as jvp
 from funcdiff.transforms.products import linear_transpose as linear_transpose
 from funcdiff.transforms.products import linearize as linearize
 from funcdiff.transforms.products import pullback as pullback
 from funcdiff.transforms.products import vjp as vjp
+from funcdiff.transforms.stochastic import hutchinson as hutchinson
 from funcdiff.transforms.stop import stop_gradient as stop_gradient
 from funcdiff.transforms.trace import trace as trace
 from funcdiff.transforms.vmap import vmap as vmap
@@ -35,19 +42,26 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Tape",
+    "checkpoint",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "elementwise_grad",
     "errors",
+    "ggnvp",
     "grad",
     "hessian",
+    "hutchinson",
     "hvp",
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jet",
     "jvp",
+    "laplacian",
     "linear_transpose",
     "linearize",
+    "numerical",
     "numpy",
     "primitive",
     "pullback",

@@ -24,6 +24,7 @@ __all__ = [
     "MappedControlFlowError",
     "MissingExtraError",
     "MissingRuleError",
+    "NonFiniteError",
     "OutputError",
     "PerformanceWarning",
     "PlainWriteError",
@@ -98,6 +99,10 @@ class TapeError(FuncdiffError, ValueError):
     """A tape is malformed, or was replayed on arguments that do not fit it."""
 
 
+class NonFiniteError(FuncdiffError, FloatingPointError):
+    """A NaN or infinity arose under `fd.debug.nan_check`; the message names the primitive and the line."""
+
+
 class MissingExtraError(FuncdiffError, ImportError):
     """An optional dependency is not installed; the message names the ``pip install`` line."""
 
@@ -142,6 +147,15 @@ def at_user_line(message: str) -> str:
     return f"{message}\n  at {where}" if where else message
 
 
+_OBJECT_ARRAYS = (
+    "loop of ufunc does not support argument",
+    "dtype('O')",
+    "not supported for the input types",
+    "object arrays are not supported",
+    "nsupported dtype object",
+)
+
+
 def reveal(error: Exception) -> Exception:
     """Return what funcdiff has to say where NumPy hides it behind an error of its own; else the error.
 
@@ -154,11 +168,18 @@ def reveal(error: Exception) -> Exception:
     if isinstance(error, ValueError) and text.startswith("setting an array element with a sequence"):
         cause = error.__cause__ or error.__context__
         return cause if isinstance(cause, FuncdiffError) else error
-    if isinstance(error, TypeError) and text.startswith("loop of ufunc does not support argument"):
+    if isinstance(error, TypeError) and _is_about_objects(text):
         return UnsupportedError(
-            f"a function turned a traced array into an object array, for which NumPy says: {text}. Call the function "
+            f"NumPy or SciPy says: {text}. That is so for object arrays, which is what np.array([x[0], x[1]]), np.asarray(x) "
+            "and functions written in Python make of traced values. Build arrays with fd.numpy.array, call the function "
             "of the same name in fd.numpy or fd.scipy, or write it with NumPy functions on the array itself."
             + _raised_at(error)
+        )
+    if isinstance(error, ValueError) and "read-only" in text:
+        return PlainWriteError(
+            f"{text}. Either a plain array is written to after a traced operation has read it, which would change the "
+            "derivative: write to a copy of it, or make it with like=x; or it is np.asarray(x) of a traced x, an object "
+            "array that is not x itself: write to x, or use fd.numpy.asarray(x)." + _raised_at(error)
         )
     if isinstance(error, IndexError) and text.startswith("only integers, slices"):
         return IndexingError(
@@ -167,6 +188,15 @@ def reveal(error: Exception) -> Exception:
             + _raised_at(error)
         )
     return error
+
+
+def _is_about_objects(text: str) -> bool:
+    """Tell whether NumPy's message is that of a ufunc without a loop for objects."""
+    return (
+        text.startswith("loop of ufunc does not support argument")
+        or (text.startswith("ufunc ") and "not supported for the input types" in text)
+        or (text.startswith("Cannot cast ufunc ") and "dtype('O')" in text)
+    )
 
 
 def _raised_at(error: Exception) -> str:

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 
 
 def sources() -> list[Path]:
+    """Every notebook's `.py` file, in reading order."""
     return sorted(HERE.glob("[0-9][0-9]_*.py"))
 
 
@@ -36,6 +37,7 @@ def executed(source: Path) -> nbformat.NotebookNode:
 
 
 def build(source: Path) -> None:
+    """Write the executed notebook beside its source."""
     nbformat.write(executed(source), source.with_suffix(".ipynb"))
 
 

@@ -235,7 +235,7 @@ def make_binary(primitive: Elementwise) -> Function:
                 push_record = recorder.push
                 if push_record is not None:
                     y = b.value
-                    v = operate(a, y)
+                    v = impl(a, y) if kind is complex else operate(a, y)  # complex.__mul__ takes a float64
                     out = _new(TracedArray)
                     out.value = v
                     out.recorder = recorder
@@ -257,7 +257,7 @@ def make_binary(primitive: Elementwise) -> Function:
                     return out
                 if recorder.forward:
                     y = b.value
-                    v = operate(a, y)
+                    v = impl(a, y) if kind is complex else operate(a, y)  # complex.__mul__ takes a float64
                     out = _new(TracedArray)
                     out.value = v
                     out.recorder = recorder
@@ -273,7 +273,7 @@ def make_binary(primitive: Elementwise) -> Function:
                     and b.place
                     and (kind in PLAIN_SCALARS or (kind is _ndarray and a.ndim < b.value.ndim))
                 ):
-                    return _mapped(recorder, operate(a, b.value))
+                    return _mapped(recorder, impl(a, b.value) if kind is complex else operate(a, b.value))
         elif type(a) is _ndarray and type(b) is _ndarray:
             return impl(a, b)
         return apply(primitive, (a, b), {})

@@ -14,22 +14,28 @@ from funcdiff.core.recording import TracedArray
 LARGE = 1000
 
 
+def warn_if_large(count: int) -> None:
+    """Warn of an object array that is slow to compute with, naming the user's line."""
+    if count > LARGE:
+        warnings.warn(
+            errors.at_user_line(
+                f"NumPy makes an object array of {count} traced elements here, which is slow: build arrays with "
+                "fd.numpy.array(...), leave np.asarray(x) out, or fill a buffer made with like=x (np.zeros(n, like=x))."
+            ),
+            errors.PerformanceWarning,
+            stacklevel=2,
+        )
+
+
 def stack_objects(x: Any) -> Any:
     """Stack an object array of traced scalars and numbers into one traced array; others pass."""
     if not (isinstance(x, np.ndarray) and x.dtype.hasobject):
         return x
     items = list(x.flat)
     if not any(type(i) is TracedArray for i in items):
-        return x
-    if len(items) > LARGE:
-        warnings.warn(
-            errors.at_user_line(
-                f"NumPy made an object array of {len(items)} traced elements here, which is slow: build it with "
-                "fd.numpy.array(...) or fill a buffer made with like=x (np.zeros(n, like=x))."
-            ),
-            errors.PerformanceWarning,
-            stacklevel=2,
-        )
+        numbers = np.array(items).reshape(x.shape) if items else x
+        return numbers if numbers.dtype.kind in "biufc" else x
+    warn_if_large(len(items))
     shapes = {i.shape if type(i) is TracedArray else np.shape(i) for i in items}
     if len(shapes) != 1:
         raise errors.UnsupportedError(

@@ -47,6 +47,7 @@ class Primitive:
     is_lens: bool = False  # NumPy makes a view with it, and it has `batch_params`
     batch_params: Function | None = None  # (params, example shape, batch size) -> params over the batch
     holomorphic: bool = False  # also takes complex arguments
+    way_out: bool = False  # its result is what the older level has, not a constant to write into
     user_made: bool = False  # added by fd.primitive
     custom: Any = None  # rules that depend on the call: custom_jvp, custom_vjp
     doc: str = ""

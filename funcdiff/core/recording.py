@@ -9,6 +9,7 @@ leaves nothing to unwind, and threads do not meet.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Self
@@ -20,6 +21,11 @@ from funcdiff.core.constants import release
 
 Value = Any
 """An ndarray, a NumPy or Python scalar, or a `TracedArray` of an older recorder."""
+
+ASK_FOR_NDARRAYS: set[str] = set()
+"""Modules to which a traced array is an instance of `numpy.ndarray`."""
+
+_LIBRARIES = frozenset({"funcdiff", "numpy", "scipy"})
 
 next_level = count().__next__  # creation order is nesting order, across threads too
 
@@ -41,6 +47,26 @@ class TracedArray:
     place: Any
     base: tuple[TracedArray, Any]
     views: list[Any]
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What ``isinstance`` goes by where the type itself is not the one asked for.
+
+        To the user's code it is what its value is, so that ``isinstance(x, np.ndarray)`` takes the branch that
+        NumPy's program takes.  Libraries that would hand an ndarray to compiled code see what it is, but for
+        those of NumPy's modules that make room for the axes of an ndarray only.
+        """
+        asking = sys._getframe(1).f_globals.get("__name__") or ""
+        if asking in ASK_FOR_NDARRAYS:
+            return np.ndarray
+        if asking.partition(".")[0] in _LIBRARIES or self.recorder.level == -1:
+            return TracedArray
+        x: Any = self
+        while type(x) is TracedArray:
+            if x.recorder.level < 0 or (x.recorder.batch and x.place):
+                return np.ndarray if x.recorder is STALE or x.shape else type(x.value.dtype.type(0))
+            x = x.value
+        return type(x)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from numpy import (
     triu_indices, uint, uint16, uint32, uint64, uint8, unravel_index, unsignedinteger,
 )
 
-from funcdiff.numpy import _protocol, emath, fft, linalg, methods, polynomial
+from funcdiff.numpy import _protocol, emath, fft, lib, linalg, methods, polynomial
 from funcdiff.numpy.applying import apply_along_axis, apply_over_axes, bincount
 from funcdiff.numpy.creation import (
     array, asanyarray, asarray, asarray_chkfinite, ascontiguousarray, asfortranarray, astype, copy, empty,
@@ -32,12 +32,13 @@ from funcdiff.numpy.creation import (
 )
 from funcdiff.numpy.diagonals import diag, diagflat, diagonal, fill_diagonal, trace, tril, triu, vander
 from funcdiff.numpy.differences import convolve, correlate, diff, ediff1d, gradient, interp, trapezoid, unwrap
+from funcdiff.numpy.histograms import histogram, histogram2d, histogram_bin_edges, histogramdd
 from funcdiff.numpy.in_place import copyto, place, put, put_along_axis, putmask
 from funcdiff.numpy.joining import (
     append, block, column_stack, concat, concatenate, delete, dstack, hstack, insert, stack, vstack,
 )
 from funcdiff.numpy.padding import pad
-from funcdiff.numpy.pointwise import angle, around, fix, imag, nan_to_num, real, real_if_close, round, sinc
+from funcdiff.numpy.pointwise import angle, around, fix, i0, imag, kaiser, nan_to_num, real, real_if_close, round, sinc
 from funcdiff.numpy.polynomials import (
     poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots,
 )
@@ -47,9 +48,9 @@ from funcdiff.numpy.products import (
 from funcdiff.numpy.quantiles import median, nanmedian, nanpercentile, nanquantile, percentile, quantile
 from funcdiff.numpy.queries import (
     all, allclose, any, argmax, argmin, argwhere, array2string, array_equal, array_equiv, array_repr,
-    array_str, can_cast, common_type, count_nonzero, digitize, flatnonzero, isclose, iscomplex,
+    array_str, can_cast, common_type, count_nonzero, diag_indices_from, digitize, flatnonzero, isclose, iscomplex,
     iscomplexobj, isin, isneginf, isposinf, isreal, isrealobj, may_share_memory, min_scalar_type,
-    nanargmax, nanargmin, ndim, nonzero, result_type, searchsorted, shape, shares_memory, size,
+    nanargmax, nanargmin, ndim, nonzero, result_type, searchsorted, shape, shares_memory, size, tril_indices_from, triu_indices_from,
 )
 from funcdiff.numpy.ranges import arange, geomspace, linspace, logspace
 from funcdiff.numpy.rearranging import (
@@ -68,7 +69,8 @@ from funcdiff.numpy.shapes import (
     meshgrid, moveaxis, permute_dims, ravel, reshape, rollaxis, squeeze, swapaxes, transpose,
 )
 from funcdiff.numpy.sorting import (
-    argpartition, argsort, lexsort, partition, sort, sort_complex, unique, unique_values,
+    argpartition, argsort, lexsort, partition, sort, sort_complex, unique, unique_all, unique_counts,
+    unique_inverse, unique_values,
 )
 from funcdiff.numpy.statistics import average, corrcoef, cov, nanstd, nanvar, std, var
 from funcdiff.numpy.ufuncs import (
@@ -98,35 +100,39 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
     "compress", "concat", "concatenate", "conj", "conjugate", "convolve", "copy", "copysign", "copyto",
     "corrcoef", "correlate", "cos", "cosh", "count_nonzero", "cov", "cross", "csingle", "cumprod",
     "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "diag", "diag_indices",
-    "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "double", "dsplit", "dstack",
-    "dtype", "e", "ediff1d", "einsum", "einsum_path", "emath", "empty", "empty_like", "equal", "errstate",
-    "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "fill_diagonal",
-    "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64",
-    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack",
-    "fromfunction", "full", "full_like", "gcd", "generic", "geomspace", "gradient", "greater",
-    "greater_equal", "half", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo", "imag",
+    "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "double",
+    "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum", "einsum_path", "emath", "empty", "empty_like",
+    "equal", "errstate", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs",
+    "fft", "fill_diagonal", "finfo", "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16",
+    "float32", "float64", "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "frexp", "from_dlpack", "fromfunction", "full", "full_like", "gcd", "generic", "geomspace",
+    "gradient", "greater", "greater_equal", "half", "heaviside", "histogram", "histogram2d",
+    "histogram_bin_edges", "histogramdd", "hsplit", "hstack", "hypot", "i0", "identity", "iinfo", "imag",
     "index_exp", "indices", "inexact", "inf", "inner", "insert", "int16", "int32", "int64", "int8",
     "int_", "integer", "interp", "intp", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype",
     "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar",
-    "iterable", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "linalg",
-    "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logspace", "longdouble", "matmul", "matrix_transpose", "matvec", "max",
-    "maximum", "may_share_memory", "mean", "median", "meshgrid", "min", "min_scalar_type", "minimum",
-    "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax", "nanargmin", "nancumprod",
-    "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile",
-    "nanstd", "nansum", "nanvar", "ndarray", "ndim", "ndindex", "negative", "newaxis", "nextafter",
-    "nonzero", "not_equal", "number", "ones", "ones_like", "outer", "pad", "partition", "percentile",
-    "permute_dims", "pi", "piecewise", "place", "positive", "pow", "power", "prod", "ptp", "put",
-    "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "ravel", "ravel_multi_index", "real",
-    "real_if_close", "reciprocal", "remainder", "repeat", "require", "reshape", "resize", "result_type",
-    "right_shift", "rint", "roll", "rollaxis", "rot90", "round", "s_", "searchsorted", "select",
-    "set_printoptions", "shape", "shares_memory", "sign", "signbit", "signedinteger", "sin", "sinc",
-    "single", "sinh", "size", "sort", "sort_complex", "spacing", "split", "sqrt", "square", "squeeze",
-    "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot",
-    "tile", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices", "trim_zeros", "triu",
-    "triu_indices", "true_divide", "trunc", "uint", "uint16", "uint32", "uint64", "uint8", "unique",
-    "unique_values", "unravel_index", "unsignedinteger", "unstack", "unwrap", "vander", "var", "vdot",
-    "vecdot", "vecmat", "vsplit", "vstack", "where", "zeros", "zeros_like",
+    "iterable", "kaiser", "kron", "lcm", "ldexp", "left_shift", "less", "less_equal", "lexsort", "lib",
+    "linalg", "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logspace", "longdouble", "matmul", "matrix_transpose",
+    "matvec", "max", "maximum", "may_share_memory", "mean", "median", "meshgrid", "min",
+    "min_scalar_type", "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "nanargmax",
+    "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile",
+    "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndarray", "ndim", "ndindex", "negative",
+    "newaxis", "nextafter", "nonzero", "not_equal", "number", "ones", "ones_like", "outer", "pad",
+    "partition", "percentile", "permute_dims", "pi", "piecewise", "place", "poly", "polyadd", "polyder",
+    "polydiv", "polyfit", "polyint", "polymul", "polynomial", "polysub", "polyval", "positive", "pow",
+    "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "ravel",
+    "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "require",
+    "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
+    "round", "s_", "searchsorted", "select", "set_printoptions", "shape", "shares_memory", "sign",
+    "signbit", "signedinteger", "sin", "sinc", "single", "sinh", "size", "sort", "sort_complex",
+    "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes",
+    "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid",
+    "tri", "tril", "tril_indices", "tril_indices_from", "trim_zeros", "triu", "triu_indices",
+    "triu_indices_from", "true_divide", "trunc", "uint", "uint16", "uint32", "uint64", "uint8", "unique",
+    "unique_all", "unique_counts", "unique_inverse", "unique_values", "unravel_index", "unsignedinteger",
+    "unstack", "unwrap", "vander", "var", "vdot", "vecdot", "vecmat", "vsplit", "vstack", "where",
+    "zeros", "zeros_like",
 ]
 # isort: on
 # fmt: on

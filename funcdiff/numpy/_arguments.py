@@ -155,7 +155,7 @@ def example_of(x: Any) -> Any:
 
 def linked(x: Any, out: Any, function: Any, **params: Any) -> Any:
     """Link a result as a view if NumPy made one."""
-    if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(out):
+    if type(x) is TracedArray and type(out) is TracedArray and out is not x and not is_scalar_value(x):
         a = example_of(x)
         b = innermost(out) if a is innermost(x) else function(a, **params)
         if a is b or b.base is a or np.may_share_memory(a, b):

@@ -14,13 +14,16 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.free import settle
-from funcdiff.core.objects import stack_objects
+from funcdiff.core.objects import stack_objects, warn_if_large
 from funcdiff.core.primitive import REGISTRY, Function
-from funcdiff.core.recording import TracedArray, concrete, revive
+from funcdiff.core.recording import ASK_FOR_NDARRAYS, TracedArray, concrete, revive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _missing: Any = object()
+
+POLYNOMIAL_MODULES = ("polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre")
+"""Where NumPy gives the coefficients the axes of the points only if these are an ndarray."""
 
 UFUNCS: dict[np.ufunc, Function] = {}
 """The function each NumPy or SciPy ufunc means for traced arrays."""
@@ -149,7 +152,6 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
     Integers and booleans answer with their values, with a guard.  A sparse matrix is given an object it
     cannot read, so that it leaves ``A @ x`` to the traced array.
     """
-    del copy
     if self.recorder.level < 0:
         revive(self)
     if self.recorder.free:
@@ -166,16 +168,55 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
         )
     whole = np.empty((), object)
     whole[()] = self
-    if not self.shape or sys._getframe(1).f_globals.get("__name__", "").startswith("scipy.sparse"):
+    caller = sys._getframe(1)
+    module = caller.f_globals.get("__name__", "")
+    if not self.shape or module.startswith("scipy.sparse"):
         return whole
+    if module.startswith("numpy.polynomial"):
+        _refuse_fits(caller)
+    elif caller.f_code.co_name == "as_strided":
+        _refuse_other_strides(self)
+    warn_if_large(self.size)
     elements = np.empty(self.shape, object)
     for index in np.ndindex(self.shape):
         elements[index] = self[index]  # type: ignore[index]
+    elements.flags.writeable = bool(
+        copy
+    )  # np.asarray gives no copy: a write would not reach the traced array
     return elements
+
+
+def _refuse_fits(frame: Any) -> None:
+    """Say what to call where `numpy.polynomial` would give LAPACK an object array."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("numpy.polynomial"):
+        name = frame.f_code.co_name
+        if name == "_fit" or (name.endswith("roots") and not name.endswith(("fromroots", "_fromroots"))):
+            raise errors.UnsupportedError(
+                errors.at_user_line(
+                    "numpy.polynomial's fits and roots cannot take a traced array, for NumPy turns it into an array of "
+                    "objects. Call the function or class of the same name in fd.numpy.polynomial."
+                )
+            )
+        frame = frame.f_back
+
+
+def _refuse_other_strides(self: TracedArray) -> None:
+    """Refuse strides that would not mean the same elements of an array of objects."""
+    from funcdiff.numpy._arguments import example_of
+
+    if self.dtype.itemsize != np.dtype(object).itemsize or not example_of(self).flags.c_contiguous:
+        raise errors.UnsupportedError(
+            errors.at_user_line(
+                "numpy's as_strided takes a traced array only if it is contiguous and of eight-byte elements. Call "
+                "fd.numpy.lib.stride_tricks.as_strided, or np.lib.stride_tricks.sliding_window_view."
+            )
+        )
 
 
 def attach() -> None:
     """Attach the protocols to the traced array."""
+    ASK_FOR_NDARRAYS.update(f"numpy.polynomial.{name}" for name in POLYNOMIAL_MODULES)
+    ASK_FOR_NDARRAYS.add("numpy._core._methods")  # mean and var of an object array divide an ndarray in place
     collect_ufuncs()
     for name, method in {
         "__array__": as_ndarray,

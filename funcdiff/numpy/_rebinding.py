@@ -74,6 +74,9 @@ class Rebinding:
     def __init__(self, module: ModuleType, replace: dict[str, Any] | None = None) -> None:
         self.module = module
         self.globals: dict[str, Any] = dict(replace or {})
+        # what a function imports from the module beside its own comes from the package beside ours
+        self.globals["__package__"] = "funcdiff.numpy." + module.__name__.split(".")[1]
+        self.globals["__spec__"] = None
         for name, value in vars(module).items():
             if name not in self.globals:
                 self.globals[name] = self._copied(value)
@@ -102,7 +105,7 @@ class Rebinding:
 
     def class_(self, cls: type) -> type:
         """Copy a class, its methods and static functions bound to ours."""
-        body = {}
+        body: dict[str, Any] = {}
         for name, value in vars(cls).items():
             if name in ("__dict__", "__weakref__"):
                 continue

@@ -25,10 +25,10 @@ def _norm(norm: str | None) -> str:
 
 
 def _points(n: Any) -> int:
-    n = int(n)
-    if n < 1:
-        raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
-    return n
+    points = int(n)
+    if points < 1:
+        raise ValueError(f"Invalid number of FFT data points ({points}) specified.")
+    return points
 
 
 def _along(transform: Callable[..., Any], a: Any, n: Any, axis: Any, norm: Any) -> Any:
@@ -37,7 +37,9 @@ def _along(transform: Callable[..., Any], a: Any, n: Any, axis: Any, norm: Any) 
     if a.dtype.kind in "biu":
         a = to_dtype(a, np.float64)
     if transform is p.rfft and a.dtype.kind == "c":
-        raise TypeError("rfft takes real arrays: ufunc 'rfft_n_even' did not contain a loop with signature complex")
+        raise TypeError(
+            "rfft takes real arrays: ufunc 'rfft_n_even' did not contain a loop with signature complex"
+        )
     axis = axis_of(axis, len(a.shape))
     if n is None:
         n = a.shape[axis] if transform is not p.irfft else 2 * (a.shape[axis] - 1)
@@ -83,12 +85,14 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None,
 # --- over several axes ----------------------------------------------------------------------------------
 
 
-def _lengths_and_axes(a: Any, s: Any, axes: Any, half: bool = False) -> list[tuple[int, int]]:
-    """Return pairs of length and axis; with `half`, the last axis holds half a spectrum."""
+def _lengths_and_axes(a: Any, s: Any, axes: Any, half: bool | None = None) -> list[tuple[int, int]]:
+    """Return pairs of length and axis; with `half`, the last axis holds half a spectrum (None: none does)."""
     rank = len(a.shape)
     if axes is None:
         axes = range(rank) if s is None else range(-len(s), 0)
     axes = [axis_of(axis, rank) for axis in axes]
+    if not axes and half is not None:
+        raise IndexError("at least one axis must be transformed")
     full = s is None
     if full:
         s = [a.shape[axis] for axis in axes]
@@ -124,7 +128,7 @@ def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out:
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
     """Discrete Fourier transform of a real array over several axes: half of the last one."""
     a = as_array(a)
-    *outer, last = _lengths_and_axes(a, s, axes)
+    *outer, last = _lengths_and_axes(a, s, axes, half=False)
     return deliver(_over(p.fft, _over(p.rfft, a, [last], norm), outer, norm), out, "np.fft.rfftn")
 
 

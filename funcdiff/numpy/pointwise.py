@@ -8,7 +8,7 @@ import numpy as np
 
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray, concrete, is_scalar_value
-from funcdiff.numpy._arguments import as_array, deliver
+from funcdiff.numpy._arguments import as_array, deliver, to_dtype
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import queries, shape
@@ -99,3 +99,25 @@ def fix(x: Any, out: Any = None) -> Any:
 def sinc(x: Any) -> Any:
     """Return sin(πx)/(πx), one at zero; its derivative there is zero."""
     return e.sinc(as_array(x), order=0)
+
+
+@implements(np.i0)
+def i0(x: Any) -> Any:
+    """Modified Bessel function of order 0."""
+    from funcdiff.primitives.bessel import i0 as bessel_i0  # imports scipy.special
+
+    x = as_array(x)
+    if x.dtype.kind == "c":
+        raise TypeError("i0 not supported for complex values")
+    return bessel_i0(to_dtype(x, np.float64) if x.dtype.kind != "f" else x)
+
+
+def kaiser(M: Any, beta: Any) -> Any:
+    """Kaiser window, differentiable in its shape parameter."""
+    if type(beta) is not TracedArray:
+        return np.kaiser(M, beta)
+    if M == 1:
+        return np.ones(1)
+    middle = (M - 1) / 2.0
+    arch = np.sqrt(1 - ((np.arange(0, M) - middle) / middle) ** 2.0)
+    return i0(beta * arch) / i0(beta)

@@ -301,3 +301,28 @@ def array_str(a: Any, *args: Any, **kwargs: Any) -> str:
 def array_repr(arr: Any, *args: Any, **kwargs: Any) -> str:
     """Print the traced array."""
     return repr(arr)
+
+
+# --- index arrays from the shape ------------------------------------------------------------------------
+
+
+@implements(np.tril_indices_from)
+def tril_indices_from(arr: Any, k: int = 0) -> Any:
+    """Return indices of the lower triangle of a matrix."""
+    return np.tril_indices_from(_blank(arr), k)
+
+
+@implements(np.triu_indices_from)
+def triu_indices_from(arr: Any, k: int = 0) -> Any:
+    """Return indices of the upper triangle of a matrix."""
+    return np.triu_indices_from(_blank(arr), k)
+
+
+@implements(np.diag_indices_from)
+def diag_indices_from(arr: Any) -> Any:
+    """Return indices of the diagonal of a square array."""
+    return np.diag_indices_from(_blank(arr))
+
+
+def _blank(x: Any) -> Any:
+    return np.broadcast_to(np.float64(0), as_array(x).shape)

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib._arraysetops_impl import UniqueAllResult, UniqueCountsResult, UniqueInverseResult
 
 from funcdiff.core.recording import concrete
 from funcdiff.numpy._arguments import as_array, at_least_1d, axis_of, to_dtype
@@ -121,3 +122,28 @@ def unique(
 def unique_values(x: Any, /) -> Any:
     """Return the unique values."""
     return unique(x, equal_nan=False)
+
+
+def _unique_parts(x: Any) -> Any:
+    return unique(x, return_index=True, return_inverse=True, return_counts=True, equal_nan=False)
+
+
+@implements(np.unique_all)
+def unique_all(x: Any, /) -> Any:
+    """Return the unique values, where each is first, the inverse and the counts."""
+    values, first, inverse, counts = _unique_parts(x)
+    return UniqueAllResult(values, first, inverse, counts)
+
+
+@implements(np.unique_counts)
+def unique_counts(x: Any, /) -> Any:
+    """Return the unique values and how often each occurs."""
+    values, _, _, counts = _unique_parts(x)
+    return UniqueCountsResult(values, counts)
+
+
+@implements(np.unique_inverse)
+def unique_inverse(x: Any, /) -> Any:
+    """Return the unique values and the indices that build the array of them."""
+    values, _, inverse, _ = _unique_parts(x)
+    return UniqueInverseResult(values, inverse)

@@ -44,19 +44,19 @@ def _weights(g: Any, n: int, axis: int, inner: float) -> Any:
     return w.reshape(-1, *(1,) * (len(g.shape) - axis - 1))
 
 
-def _fft(x: Any, *, n: int, axis: int, norm: str) -> Any:
+def _fft(x: Any, *, n: int, axis: int, norm: Any) -> Any:
     return np.fft.fft(x, n, axis, norm)
 
 
-def _ifft(x: Any, *, n: int, axis: int, norm: str) -> Any:
+def _ifft(x: Any, *, n: int, axis: int, norm: Any) -> Any:
     return np.fft.ifft(x, n, axis, norm)
 
 
-def _rfft(x: Any, *, n: int, axis: int, norm: str) -> Any:
+def _rfft(x: Any, *, n: int, axis: int, norm: Any) -> Any:
     return np.fft.rfft(x, n, axis, norm)
 
 
-def _irfft(x: Any, *, n: int, axis: int, norm: str) -> Any:
+def _irfft(x: Any, *, n: int, axis: int, norm: Any) -> Any:
     return np.fft.irfft(x, n, axis, norm)
 
 

@@ -27,13 +27,14 @@ from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import sparse
 from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read
 from funcdiff.primitives.product import matmul
+from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import copy
 
 _NUMBERS = (np.ndarray, np.generic, int, float, complex, bool)
 
 
 def _operand(x: Any) -> bool:
-    return isinstance(x, _NUMBERS) or type(x) is TracedArray
+    return type(x) is TracedArray or isinstance(x, _NUMBERS)
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
@@ -133,9 +134,12 @@ def _setitem(self: TracedArray, index: Any, value: Any) -> None:
         revive(target)
     if not lenses and is_scalar_value(target):
         raise TypeError(errors.at_user_line(f"{self.dtype.name} scalars do not support item assignment"))
-    if isinstance(value, (list, tuple)):
-        value = from_sequence(value)
-    value = stack_objects(value)
+    if type(value) is not TracedArray:
+        if isinstance(value, (list, tuple)):
+            value = from_sequence(value)
+        value = stack_objects(value)
+    if is_mapped(index) and index.dtype == bool and index.shape == self.shape and np.ndim(value) == 0:
+        index, value = Ellipsis, where(index, value, self)  # one value where a mask of each example holds
     index = plain_index(index)
     if type(value) is TracedArray:
         if value.recorder.level < 0:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.array_type import ArrayType
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.declare import linear
+from funcdiff.core.matching import match
 from funcdiff.core.mutation import Path, add_through, through, write_plain
 from funcdiff.core.primitive import Function
 from funcdiff.primitives.indexing import getitem
@@ -57,13 +58,22 @@ def _ending_in_an_index(path: Path) -> Path:
 
 
 def _accumulate(holder: Any, g: Any, kind: ArrayType, *, path: Path) -> None:
+    if not all(lens.is_lens for lens, _ in path):  # type: ignore[attr-defined]
+        g = _transpose_view(g, kind, path=path)
+        holder.value = g if holder.value is None else holder.value + g
+        return
     if holder.value is None:
         holder.value = np.zeros(kind.shape, kind.dtype)
     add_through(holder, g, _ending_in_an_index(path))
 
 
 def _transpose_view(g: Any, x: ArrayType, *, path: Path) -> Any:
-    return update_at(np.zeros(x.shape, x.dtype), g, path=_ending_in_an_index(path))
+    kinds = [x]
+    for lens, params in path:
+        kinds.append(type_of(lens(np.broadcast_to(np.zeros((), x.dtype), kinds[-1].shape), **params)))
+    for (lens, params), kind in zip(reversed(path), reversed(kinds[:-1]), strict=True):
+        g = match(lens.primitive.transposes[0](g, kind, **params), kind)  # type: ignore[attr-defined]
+    return g
 
 
 def path_over_batch(path: Path, shape: tuple[int, ...], size: int) -> tuple[Path, tuple[int, ...]]:
@@ -76,7 +86,12 @@ def path_over_batch(path: Path, shape: tuple[int, ...], size: int) -> tuple[Path
 
 
 def _batch_view(values: Any, _flags: Any, size: int, *, path: Path) -> Any:
-    return view(values[0], path=path_over_batch(path, values[0].shape[1:], size)[0])
+    x = values[0]
+    if all(lens.is_lens for lens, _ in path):  # type: ignore[attr-defined]
+        return view(x, path=path_over_batch(path, x.shape[1:], size)[0])
+    for lens, params in path:
+        x = lens.primitive.batch([x], [True], size, **params)  # type: ignore[attr-defined]
+    return x
 
 
 view: Function = linear(

@@ -16,6 +16,7 @@ from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, output
+from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.float_errors import without_rules
 from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
 
@@ -42,7 +43,7 @@ class ForwardRecorder(Recorder):
                 return self._wrap(out, t)
         out = primitive.function(*values, **params)
         if isinstance(primitive, LocallyConstant):
-            return constants(out, self)
+            return out if primitive.way_out else constants(out, self)
         if not active:
             return constants(out, self, always=True)
         kinds = [type_of(v) for v in values]
@@ -88,7 +89,8 @@ def push_forward(
 def _run(
     f: Callable[..., Any], values: Sequence[Any], tangents: Sequence[Any], strong: bool
 ) -> tuple[list[Any], list[Any]]:
-    recorder = ForwardRecorder(strong)
+    watcher = WATCHER.get()
+    recorder = ForwardRecorder(strong) if watcher is None else watcher.forward(True)
     boxes = [box(v, recorder, t) for v, t in zip(values, tangents, strict=True)]
     with recorder, without_rules():
         out = f(*boxes)

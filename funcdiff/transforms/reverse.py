@@ -17,10 +17,11 @@ from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep, keep_all
 from funcdiff.core.matching import convert, match, match_tangent
-from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, update
+from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, own_buffer, update
 from funcdiff.core.primitive import Elementwise, General, Linear, LocallyConstant, Multilinear, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.rules import RULES, Rules, product
+from funcdiff.core.watching import WATCHER
 from funcdiff.primitives.winners import read_written
 
 FIELDS = 8
@@ -55,7 +56,7 @@ class ReverseRecorder(Recorder):
         out = primitive.function(*values, **params)
         if isinstance(primitive, LocallyConstant):
             self.decided = self.decided or active
-            return constants(out, self)
+            return out if primitive.way_out else constants(out, self)
         if not active:
             return constants(out, self, always=True)
         everything = isinstance(primitive, Linear)
@@ -111,7 +112,8 @@ class ReverseRecorder(Recorder):
         """Record a call of a custom rule that has been evaluated already."""
         primitive, out = rule
         kinds = tuple(type_of(v) for v in values)
-        return self._record(primitive, places, tuple(values), params, out, kinds)
+        args = tuple(v if p >= 0 else keep(self, v) for v, p in zip(values, places, strict=True))
+        return self._record(primitive, places, args, params, out, kinds)
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
         i = x.place
@@ -328,12 +330,16 @@ def pull_write(cot: Any, g: Any, i: int, j: int, path: Path, _shape: Any, _v: An
         cot[i] = cell.value if c is None else c + cell.value
 
 
-def push_write(tan: Any, k: int, i: int, j: int, path: Path, shape: Any, _v: Any, kinds: Any) -> None:
-    """Push tangents through a write."""
+def push_write(
+    tan: Any, k: int, i: int, j: int, path: Path, shape: Any, _v: Any, kinds: Any, last: bool = False
+) -> None:
+    """Push tangents through a write; in place where nobody reads the old tangent after it."""
     old = tan[i] if i >= 0 else None
     new = tan[j] if j >= 0 else None
     if old is not None or new is not None:
         cell = Cell(np.zeros(shape, kinds[1]) if old is None else old)
+        if last:
+            tan[i] = None
         del old
         update(cell, 0.0 if new is None else new, path)
         tan[k] = cell.value
@@ -411,11 +417,35 @@ class Recording:
     def _push(self, tangents: Sequence[Any], strong: bool) -> list[Any]:
         tan: list[Any] = [None] * self.length
         tan[: len(tangents)] = tangents
+        last = self._last_writes()
         it = iter(self.records)
         for rule, n, i, j, x, y, v, t in zip(it, it, it, it, it, it, it, it):  # noqa: B905
+            if rule is pull_write:
+                push_write(tan, n, i, j, x, y, v, t, n in last)
+                continue
             rules = RULES[rule]
             (rules.strong_push if strong else rules.push)(tan, n, i, j, x, y, v, t)
+            if last and rules.primitive.is_lens:  # a view of a tangent would make the next write copy it
+                if type(tan[n]) is np.ndarray:
+                    tan[n] = tan[n].copy()
+                else:
+                    own_buffer(tan[n])
         return [tan[p] if p >= 0 else None for p in self.places]
+
+    def _last_writes(self) -> set[int]:
+        """Return the writes after which nothing reads the version before."""
+        if pull_write not in self.records[::FIELDS]:
+            return set()
+        later = set(self.places)
+        found = set()
+        it = reversed(self.records)
+        for _t, _v, _y, _x, j, i, n, rule in zip(it, it, it, it, it, it, it, it):  # noqa: B905
+            if rule is pull_write and i >= len(self.inputs) and i not in later:
+                found.add(n)
+            later.update(i if isinstance(i, tuple) else (i,))
+            if isinstance(j, int):
+                later.add(j)
+        return found
 
 
 def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) -> Recording:
@@ -425,7 +455,8 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     """
     if lasting:
         values = [v.copy() if type(v) is np.ndarray else v for v in values]
-    recorder = ReverseRecorder()
+    watcher = WATCHER.get()
+    recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     boxes = [box(v, recorder, recorder.next()) for v in values]
     with recorder:
         out = f(*boxes)
@@ -436,7 +467,8 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     if lasting and frozen:
         copies = {id(a): a.copy() for a in frozen}
         records = [_replaced(field, copies) for field in records]
-    recording = Recording(records, length, values, [o for o, _ in outs], [p for _, p in outs])
+    made = records, length, values, [o for o, _ in outs], [p for _, p in outs]
+    recording = Recording(*made) if watcher is None else watcher.recording(recorder, *made)
     recording.decided = recorder.decided
     recording.program = writes_program(values) or writes_program(recording.outputs)
     return recording

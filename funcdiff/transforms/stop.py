@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import locally_constant
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.trees import tree_map
 from funcdiff.transforms.arguments import leaf_value
 
@@ -16,6 +17,9 @@ def _identity(x: Any) -> Any:
 
 
 stopped = locally_constant(_identity, name="stop_gradient", doc="A copy whose derivative is zero.")
+
+
+REGISTRY[stopped.__name__].way_out = True
 
 
 def stop_gradient(x: Any) -> Any:
@@ -32,7 +36,7 @@ def stop_gradient(x: Any) -> Any:
     Returns
     -------
     array or nested containers of arrays
-        Copies with the same values, shapes and dtypes.
+        Copies with the same values, shapes and dtypes: plain ones, unless `vmap` or `trace` is at work.
 
     Examples
     --------

@@ -26,6 +26,21 @@ def weigh(array: Any, salt: float = 0.0) -> Any:
     return (weights * array).sum()
 
 
+def differences(g: Callable[[Any], Any], x: np.ndarray, v: np.ndarray) -> Any:
+    """The derivative of `g` along `v`, or None where no step length gives it well enough."""
+    estimates = [_difference(g, x, v, h) for h in (1e-3, 3e-4, 1e-4, 3e-5)]
+    for rough, fine in itertools.pairwise(estimates):
+        if np.abs(fine - rough).max() < 2e-7 * (1.0 + np.abs(fine).max()):
+            return fine
+    return None
+
+
+def _difference(g: Callable[[Any], Any], x: np.ndarray, v: np.ndarray, h: float) -> Any:
+    """Central differences of fourth order."""
+    near, far = g(x + h * v) - g(x - h * v), g(x + 2 * h * v) - g(x - 2 * h * v)
+    return (8 * near - far) / (12 * h)
+
+
 NAMESPACE = {"np": np, "special": scipy.special, "weigh": weigh}
 
 
@@ -37,13 +52,10 @@ def literal(values: Any) -> str:
 class Program:
     """`program(x)` runs the lines and returns every array they bound; `print(program)` shows it."""
 
-    def __init__(
-        self, lines: Sequence[str], x: np.ndarray, namespace: dict[str, Any], result: str = ""
-    ) -> None:
+    def __init__(self, lines: Sequence[str], x: np.ndarray, namespace: dict[str, Any]) -> None:
         self.lines = list(lines)
         self.x = x
         self.namespace = namespace
-        self.result = result
         self.source = "def program(x):\n" + "".join(
             f"    {line}\n" for line in [*lines, f"return {self.returned()}"]
         )
@@ -55,7 +67,7 @@ class Program:
         names = dict.fromkeys(
             ["x", *re.findall(r"^(r\d+)(?:, r\d+)? = ", "\n".join(self.lines), re.MULTILINE)]
         )
-        return self.result or f"[{', '.join(names)}]"
+        return f"[{', '.join(names)}]"
 
     def __call__(self, x: Any) -> Any:
         return self.function(x)
@@ -65,10 +77,10 @@ class Program:
 
     def within(self, **namespace: Any) -> Program:
         """The same lines with other functions behind some names."""
-        return Program(self.lines, self.x, namespace, self.result)
+        return Program(self.lines, self.x, namespace)
 
     def without(self, place: int) -> Program:
-        return Program(self.lines[:place] + self.lines[place + 1 :], self.x, self.namespace, self.result)
+        return Program(self.lines[:place] + self.lines[place + 1 :], self.x, self.namespace)
 
 
 def check_and_shrink(check: Callable[[Program], None], program: Program) -> None:
@@ -168,8 +180,8 @@ class Builder:
             return all(np.array_equal(first, other) for other in others)
         return True
 
-    def finish(self, result: str = "") -> Program:
-        return Program(self.lines, self.points[0], self.namespace, result)
+    def finish(self) -> Program:
+        return Program(self.lines, self.points[0], self.namespace)
 
 
 def nearby(rnd: Random, x: np.ndarray, radius: float, number: int) -> list[np.ndarray]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -26,6 +25,7 @@ from .programs import (
     Program,
     check_and_shrink,
     coordinate,
+    differences,
     literal,
     nearby,
     random_key,
@@ -348,21 +348,6 @@ def complex_step(f: Any, x: np.ndarray) -> np.ndarray:
     return np.array([f(x + step).imag for step in steps]).reshape(x.shape) / 1e-30
 
 
-def product_by_differences(f: Any, x: np.ndarray, v: np.ndarray) -> np.ndarray | None:
-    """The Hessian times `v` from NumPy's gradients, or None where no step gives it well enough."""
-    estimates = [central(lambda t: complex_step(f, t), x, v, h) for h in (1e-3, 3e-4, 1e-4, 3e-5)]
-    for rough, fine in pairwise(estimates):
-        if np.abs(fine - rough).max() < 2e-7 * (1.0 + np.abs(fine).max()):
-            return fine
-    return None
-
-
-def central(g: Any, x: np.ndarray, v: np.ndarray, h: float) -> np.ndarray:
-    """Central differences of fourth order along `v`."""
-    near, far = g(x + h * v) - g(x - h * v), g(x + 2 * h * v) - g(x - 2 * h * v)
-    return (8 * near - far) / (12 * h)
-
-
 def close(actual: Any, expected: Any, tolerance: float, label: str) -> None:
     scale = 1.0 + np.max(np.abs(expected))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale, err_msg=label, strict=False)
@@ -409,7 +394,7 @@ def check_without_vmap(plain: Program) -> None:
     numpy_loss, traced_loss = loss(plain), loss(traced)
     v = np.cos(np.arange(x.size)).reshape(x.shape)
     gradient = complex_step(numpy_loss, x)
-    product = product_by_differences(numpy_loss, x, v)
+    product = differences(lambda t: complex_step(numpy_loss, t), x, v)
     for writeable in (False, True):
         x.flags.writeable = writeable
         check_value(plain, traced, x)

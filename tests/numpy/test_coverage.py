@@ -4,12 +4,14 @@ Each is checked for its value, in reverse against central differences, forward a
 order and under `vmap` against a loop.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import funcdiff as fd
-from tests.numpy.coverage import functions, linear_algebra, methods, polynomials, ufuncs
+from tests.numpy.coverage import exceptions, functions, linear_algebra, methods, polynomials, ufuncs
 from tests.numpy.coverage.programs import compiled, outputs
 
 FAMILIES = {
@@ -30,11 +32,22 @@ FIXED = {  # `item` takes the plain value, a documented way out
     "x * x.item(0)",
     "np.array(x.tolist()) * y",
 }
+MIRRORED = {
+    f"fd.numpy {family}": {
+        name: [
+            line.replace("np.polynomial.", "fd.numpy.polynomial.")
+            for line in ([e] if isinstance(e, str) else e)
+        ]
+        for name, e in table.items()
+    }
+    for family, table in polynomials.FAMILIES.items()
+}
 LINES = [
     pytest.param(line, id=f"{family}: {line}")
-    for family, table in FAMILIES.items()
+    for family, table in (FAMILIES | MIRRORED).items()
     for entry in table.values()
     for line in ([entry] if isinstance(entry, str) else entry)
+    if line not in exceptions.REFUSED
 ]
 
 
@@ -104,16 +117,22 @@ def test_program(line):
     if line not in FIXED:
         assert_allclose(slope, directional(scalar, args, tangents), rtol=1e-6, atol=1e-8)
         assert_allclose(second, directional(first, args, tangents), rtol=1e-5, atol=1e-7)
-    if not any(word in line for word in NOT_MAPPED):
-        stacks = tuple(np.stack([a, a + 1e-3 * np.asarray(t)]) for a, t in zip(args, tangents, strict=True))
-        for function in (f, fd.grad(scalar, argnums=every)):
-            together = outputs(fd.vmap(function)(*stacks))
-            alone = [outputs(function(*(s[n] for s in stacks))) for n in range(2)]
-            same(together, [np.stack(parts) for parts in zip(*alone, strict=True)])
+    stacks = tuple(np.stack([a, a + 1e-3 * np.asarray(t)]) for a, t in zip(args, tangents, strict=True))
+    if line in exceptions.WHOLE_VALUES or exceptions.trims(line):
+        with pytest.raises((fd.errors.MappedControlFlowError, TypeError)):
+            fd.vmap(f)(*stacks)
+        return
+    for function in (f, fd.grad(scalar, argnums=every)):
+        together = outputs(fd.vmap(function)(*stacks))
+        alone = [outputs(function(*(s[n] for s in stacks))) for n in range(2)]
+        same(together, [np.stack(parts) for parts in zip(*alone, strict=True)])
 
 
-# Under vmap these ask for a value, which differs from example to example: an error that says so.
-NOT_MAPPED = ()
+@pytest.mark.parametrize("line", exceptions.REFUSED)
+def test_refused_with_a_remedy(line):
+    f, args = compiled(line)
+    with pytest.raises(fd.errors.UnsupportedError, match=r"fd\.numpy"):
+        fd.jvp(f, args, args)
 
 
 @pytest.mark.parametrize("name", methods.WITHOUT_DERIVATIVE)
@@ -144,5 +163,12 @@ def test_not_numbers(name):
 
     fd.grad(scalar)(*args)
     expected = f(*args)
-    if name != "__dlpack__":
-        assert str(seen[0]) == str(expected)
+    assert str(seen[0]) == str(expected)
+
+
+def test_the_page_in_the_docs_is_this_table():
+    path = Path(__file__).parents[2] / "docs" / "make_coverage.py"
+    scope = {"__file__": str(path), "__name__": "make_coverage"}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), scope)
+    written = (path.parent / "coverage.md").read_text(encoding="utf-8")
+    assert written == scope["page"](), "run python docs/make_coverage.py"

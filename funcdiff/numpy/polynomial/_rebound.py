@@ -39,9 +39,45 @@ PU = SimpleNamespace(**UTILITIES.globals)
 BASE = Rebinding(_polybase, {"pu": PU})
 
 
-def rebound(module: ModuleType) -> Rebinding:
-    """Rebind one of the six modules."""
-    return Rebinding(module, {"pu": PU, "ABCPolyBase": BASE.globals["ABCPolyBase"]})
+def rebound(module: ModuleType, prefix: str) -> Rebinding:
+    """Rebind one of the six modules; what decides on a coefficient is written anew, so that `vmap` can."""
+    ours = Rebinding(module, {"pu": PU, "ABCPolyBase": BASE.globals["ABCPolyBase"]})
+    times_x, times = ours.globals[f"{prefix}mulx"], ours.globals[f"{prefix}mul"]
+
+    def mulx(c: Any) -> Any:
+        [c] = PU.as_series([c])
+        if len(c) > 1 or not places(c).size:
+            return times_x(c)
+        return c[0] * times_x(np.ones(1, c.dtype))  # NumPy asks whether a single coefficient is zero
+
+    def div(c1: Any, c2: Any) -> Any:
+        return _divide(times, c1, c2)
+
+    for name, function in ((f"{prefix}mulx", mulx), (f"{prefix}div", div)):
+        function.__name__ = function.__qualname__ = name
+        function.__doc__ = getattr(module, name).__doc__
+        ours.globals[name] = function
+    cls = next(c for c in ours.globals.values() if isinstance(c, type) and c.__module__ == module.__name__)
+    cls._div = staticmethod(div)  # type: ignore[attr-defined]
+    return ours
+
+
+def _divide(times: Any, c1: Any, c2: Any) -> Any:
+    """Divide by subtracting multiples of the divisor, as `polyutils._div`."""
+    c1, c2 = PU.as_series([c1, c2])
+    if places(c2[-1:]).size == 0:
+        raise ZeroDivisionError
+    if len(c1) < len(c2):
+        return c1[:1] * 0, c1
+    if len(c2) == 1:
+        return c1 / c2[-1], c1[:1] * 0
+    quotient: list[Any] = []
+    for power in range(len(c1) - len(c2), -1, -1):
+        part = times([0] * power + [1], c2)
+        factor = c1[-1] / part[-1]
+        c1 = c1[:-1] - factor * part[:-1]
+        quotient.insert(0, factor)
+    return np.stack(quotient), trimseq(c1)
 
 
 __all__ = ["BASE", "UTILITIES", "places", "rebound", "trimseq"]

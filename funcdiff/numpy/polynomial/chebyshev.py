@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.chebyshev as _numpy
-from numpy.polynomial.chebyshev import chebzero, chebone, chebx, chebdomain
+from numpy.polynomial.chebyshev import chebdomain, chebone, chebx, chebzero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "cheb")
 
 chebline = _ours["chebline"]
 chebadd = _ours["chebadd"]

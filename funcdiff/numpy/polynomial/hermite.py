@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.hermite as _numpy
-from numpy.polynomial.hermite import hermzero, hermone, hermx, hermdomain
+from numpy.polynomial.hermite import hermdomain, hermone, hermx, hermzero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "herm")
 
 hermline = _ours["hermline"]
 hermadd = _ours["hermadd"]

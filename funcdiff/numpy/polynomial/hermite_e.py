@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.hermite_e as _numpy
-from numpy.polynomial.hermite_e import hermezero, hermeone, hermex, hermedomain
+from numpy.polynomial.hermite_e import hermedomain, hermeone, hermex, hermezero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "herme")
 
 hermeline = _ours["hermeline"]
 hermeadd = _ours["hermeadd"]

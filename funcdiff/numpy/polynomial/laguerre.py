@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.laguerre as _numpy
-from numpy.polynomial.laguerre import lagzero, lagone, lagx, lagdomain
+from numpy.polynomial.laguerre import lagdomain, lagone, lagx, lagzero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "lag")
 
 lagline = _ours["lagline"]
 lagadd = _ours["lagadd"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.legendre as _numpy
-from numpy.polynomial.legendre import legzero, legone, legx, legdomain
+from numpy.polynomial.legendre import legdomain, legone, legx, legzero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "leg")
 
 legline = _ours["legline"]
 legadd = _ours["legadd"]

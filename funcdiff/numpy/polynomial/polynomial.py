@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.polynomial.polynomial as _numpy
-from numpy.polynomial.polynomial import polyzero, polyone, polyx, polydomain
+from numpy.polynomial.polynomial import polydomain, polyone, polyx, polyzero
 
 from funcdiff.numpy.polynomial._rebound import rebound
 
-_ours = rebound(_numpy)
+_ours = rebound(_numpy, "poly")
 
 polyline = _ours["polyline"]
 polyadd = _ours["polyadd"]

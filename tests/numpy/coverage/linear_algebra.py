@@ -17,13 +17,21 @@ LINALG = {
     "matrix_power": ["np.linalg.matrix_power(A, 3)", "np.linalg.matrix_power(A, -2)"],
     "matrix_transpose": "np.linalg.matrix_transpose(M)",
     "multi_dot": "np.linalg.multi_dot([A, A, M, x])",
-    "norm": ["np.linalg.norm(x)", "np.linalg.norm(A, 2)", "np.linalg.norm(M, axis=1, ord=3)", "np.linalg.norm(A, 1)"],
+    "norm": [
+        "np.linalg.norm(x)",
+        "np.linalg.norm(A, 2)",
+        "np.linalg.norm(M, axis=1, ord=3)",
+        "np.linalg.norm(A, 1)",
+    ],
     "outer": "np.linalg.outer(x, y)",
     "pinv": "np.linalg.pinv(M)",
     "qr": ["np.linalg.qr(M.T)", "np.linalg.qr(A, mode='r')"],
     "slogdet": "np.linalg.slogdet(A)",
     "solve": ["np.linalg.solve(A, x[:3])", "np.linalg.solve(A, M)"],
-    "svd": ["np.linalg.svd(A, compute_uv=False)", "u, t, v = np.linalg.svd(M, full_matrices=False); (u * t**2) @ v"],
+    "svd": [
+        "np.linalg.svd(A, compute_uv=False)",
+        "u, t, v = np.linalg.svd(M, full_matrices=False); (u * t**2) @ v",
+    ],
     "svdvals": "np.linalg.svdvals(M)",
     "tensordot": "np.linalg.tensordot(A, M, axes=1)",
     "tensorinv": "np.linalg.tensorinv(A.reshape(3, 3, 1), ind=1)",
@@ -34,7 +42,12 @@ LINALG = {
 }
 
 FFT = {
-    "fft": ["np.fft.fft(x)", "np.fft.fft(z, 6)", "np.fft.fft(M, 3, axis=0, norm='ortho')", "np.fft.fft(z, 3)"],
+    "fft": [
+        "np.fft.fft(x)",
+        "np.fft.fft(z, 6)",
+        "np.fft.fft(M, 3, axis=0, norm='ortho')",
+        "np.fft.fft(z, 3)",
+    ],
     "fft2": ["np.fft.fft2(M)", "np.fft.fft2(T, s=(2, 5), axes=(0, 2))"],
     "fftn": ["np.fft.fftn(T)", "np.fft.fftn(T, s=(4, 3), axes=(1, 2), norm='forward')"],
     "fftshift": ["np.fft.fftshift(x)", "np.fft.fftshift(M, axes=1)"],
@@ -44,9 +57,14 @@ FFT = {
     "ifftn": "np.fft.ifftn(T, axes=(0, 2))",
     "ifftshift": "np.fft.ifftshift(M)",
     "ihfft": ["np.fft.ihfft(x)", "np.fft.ihfft(x, 5, norm='ortho')"],
-    "irfft": ["np.fft.irfft(z)", "np.fft.irfft(z, 7)", "np.fft.irfft(z, 5, norm='ortho')", "np.fft.irfft(z, 12)"],
+    "irfft": [
+        "np.fft.irfft(z)",
+        "np.fft.irfft(z, 7)",
+        "np.fft.irfft(z, 5, norm='ortho')",
+        "np.fft.irfft(z, 12)",
+    ],
     "irfft2": ["np.fft.irfft2(np.multiply.outer(z, x))", "np.fft.irfft2(np.multiply.outer(z, x), s=(3, 5))"],
-    "irfftn": "np.fft.irfftn(np.multiply.outer(z, x), s=(4, 7), norm='forward')",
+    "irfftn": "np.fft.irfftn(np.multiply.outer(z, x), s=(4, 7), axes=(0, 1), norm='forward')",
     "rfft": ["np.fft.rfft(x)", "np.fft.rfft(M, 5, axis=1)", "np.fft.rfft(M, 3, axis=1, norm='ortho')"],
     "rfft2": "np.fft.rfft2(T)",
     "rfftn": "np.fft.rfftn(T, s=(2, 5), axes=(1, 2))",
@@ -65,10 +83,17 @@ EMATH = {
 }
 
 STRIDE_TRICKS = {
-    "sliding_window_view": ["np.lib.stride_tricks.sliding_window_view(x, 2)", "np.lib.stride_tricks.sliding_window_view(M, (2, 3))", "np.lib.stride_tricks.sliding_window_view(M, 2, axis=1)"],
-    "as_strided": ["np.lib.stride_tricks.as_strided(x, (2, 3), (8, 8))", "np.lib.stride_tricks.as_strided(M, (2, 2), M.strides)", "np.lib.stride_tricks.as_strided(x, (3, 4), (0, 8)) * M"],
-    "broadcast_to": "np.lib.stride_tricks.broadcast_to(x, (3, 4))",
-    "broadcast_arrays": "np.lib.stride_tricks.broadcast_arrays(M, x)",
+    "sliding_window_view": [
+        "np.lib.stride_tricks.sliding_window_view(x, 2)",
+        "np.lib.stride_tricks.sliding_window_view(M, (2, 3))",
+        "np.lib.stride_tricks.sliding_window_view(M, 2, axis=1)",
+    ],
+    "as_strided": [
+        "np.lib.stride_tricks.as_strided(x, (2, 3), (8, 8))",
+        "np.lib.stride_tricks.as_strided(M, (2, 2), M.strides)",
+        "np.lib.stride_tricks.as_strided(x, (3, 4), (0, 8)) * M",
+    ],
+    "as_strided, as a gather": "fd.numpy.lib.stride_tricks.as_strided(A * 2, (2, 3), (8, 16))",
 }
 
 INDEX_OBJECTS = {

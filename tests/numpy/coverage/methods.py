@@ -14,7 +14,7 @@ METHODS = {
     "nbytes": "x * x.nbytes",
     "astype": ["x.astype(np.complex128)", "x.astype(float)"],
     "clip": "M.clip(-0.2, 0.5)",
-    "choose": "np.argsort(x).choose(M.T)",
+    "choose": "(x > 0.5).astype(int).choose([x, y])",
     "compress": "M.compress([True, False, True, True], axis=1)",
     "conj": "z.conj()",
     "conjugate": "z.conjugate()",
@@ -37,7 +37,7 @@ METHODS = {
     "repeat": "x.repeat(2)",
     "reshape": "M.reshape(2, -1)",
     "resize": "a = x.copy(); a.resize((2, 3)); a",
-    "round": "x.round(1) * y",
+    "round": "(1.1 * x).round(1) * y",
     "sort": ["a = x.copy(); a.sort(); a", "a = M.copy(); a.sort(axis=0); a"],
     "squeeze": "x[None].squeeze()",
     "std": "M.std(axis=1)",
@@ -81,7 +81,7 @@ METHODS = {
     "__int__": "x * int(np.argmax(x))",
     "__index__": "list(range(5))[np.argmax(x)] * x",
     "__complex__": "x * complex(np.argmax(x))",
-    "__array_priority__": "x * x.__array_priority__ / x.__array_priority__",
+    "__array_priority__": "x + 0 * x.__array_priority__",
     "__array_ufunc__": "x.__array_ufunc__(np.sin, '__call__', x)",
     "__array_function__": "x.__array_function__(np.sum, (type(x),), (x,), {})",
     "__array_namespace__": "fd.numpy.asarray(x).__array_namespace__().sin(x)",
@@ -150,12 +150,11 @@ WITHOUT_DERIVATIVE = {
 
 NOT_NUMBERS = {
     "array2string": "np.array2string(x)",
-    "array_repr": "np.array_repr(x)",
+    "array_repr": "type(np.array_repr(x))",  # which shows that it is traced
     "array_str": "np.array_str(x)",
     "common_type": "np.common_type(x, z)",
     "einsum_path": "np.einsum_path('ij,jk->ik', A, M)",
     "result_type": "np.result_type(x, np.complex64)",
-    "__dlpack__": "fd.stop_gradient(x).__dlpack__()",
 }
 
 SYNTAX = {

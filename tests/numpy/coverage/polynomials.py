@@ -16,12 +16,24 @@ TEMPLATE = {
     "mul": "np.polynomial.{m}.{p}mul(x, y[:3])",
     "div": "np.polynomial.{m}.{p}div(x, y[:2])",
     "pow": "np.polynomial.{m}.{p}pow(x[:3], 3)",
-    "val": ["np.polynomial.{m}.{p}val(s, x)", "np.polynomial.{m}.{p}val(x, y)", "np.polynomial.{m}.{p}val(M, [1.0, 2.0, 0.5, 0.3])", "np.polynomial.{m}.{p}val(y, A)", "np.polynomial.{m}.{p}val(x[:3], np.ones((2, 3)))", "np.polynomial.{m}.{p}val([0.2, 0.4], x)", "np.polynomial.{m}.{p}val(x[:3], A, tensor=False)"],
+    "val": [
+        "np.polynomial.{m}.{p}val(s, x)",
+        "np.polynomial.{m}.{p}val(x, y)",
+        "np.polynomial.{m}.{p}val(M, [1.0, 2.0, 0.5, 0.3])",
+        "np.polynomial.{m}.{p}val(y, A)",
+        "np.polynomial.{m}.{p}val(x[:3], np.ones((2, 3)))",
+        "np.polynomial.{m}.{p}val([0.2, 0.4], x)",
+        "np.polynomial.{m}.{p}val(x[:3], A, tensor=False)",
+    ],
     "der": ["np.polynomial.{m}.{p}der(x)", "np.polynomial.{m}.{p}der(M, m=2, scl=3.0, axis=1)"],
     "int": ["np.polynomial.{m}.{p}int(x)", "np.polynomial.{m}.{p}int(x, 2, k=[1.0, 2.0], lbnd=0.5)"],
     "fromroots": "np.polynomial.{m}.{p}fromroots(x)",
     "vander": "np.polynomial.{m}.{p}vander(x, 3)",
-    "fit": ["np.polynomial.{m}.{p}fit([0.0, 0.3, 0.6, 1.0], x, 2)", "np.polynomial.{m}.{p}fit(x, y, 1)", "np.polynomial.{m}.{p}fit(x, M.T, [0, 2], w=y)"],
+    "fit": [
+        "np.polynomial.{m}.{p}fit([0.0, 0.3, 0.6, 1.0], x, 2)",
+        "np.polynomial.{m}.{p}fit(x, y, 1)",
+        "np.polynomial.{m}.{p}fit(x, M.T, [0, 2], w=y)",
+    ],
     "roots": ["np.abs(np.polynomial.{m}.{p}roots(x))", "np.abs(np.polynomial.{m}.{p}roots(x[:2]))"],
     "val2d": "np.polynomial.{m}.{p}val2d(x[:3], y[:3], A)",
     "val3d": "np.polynomial.{m}.{p}val3d(x[:2], y[:2], x[1:3], T)",
@@ -52,7 +64,10 @@ CLASS_LINES = [
 
 SPECIAL = {
     "polynomial": {
-        "polyvalfromroots": ["np.polynomial.polynomial.polyvalfromroots(s, x)", "np.polynomial.polynomial.polyvalfromroots(M, x)"],
+        "polyvalfromroots": [
+            "np.polynomial.polynomial.polyvalfromroots(s, x)",
+            "np.polynomial.polynomial.polyvalfromroots(M, x)",
+        ],
     },
     "chebyshev": {
         "chebweight": "np.polynomial.chebyshev.chebweight(x)",

@@ -82,18 +82,29 @@ ZERO_GRADIENT = {
     "sign": "np.sign(M) * x",
     "spacing": "np.spacing(x)",
     "trunc": "np.trunc(3 * x) * y",
-    "around": "np.around(x, 1) * y",
+    "around": "np.around(1.1 * x, 1) * y",
     "fix": "np.fix(3 * x)",
-    "round": "np.round(x, 1)",
+    "round": "np.round(1.1 * x, 1)",
 }
 
 UFUNC_METHODS = {
-    "reduce": ["np.add.reduce(M)", "np.multiply.reduce(T, axis=(0, 2))", "np.maximum.reduce(M, axis=1)", "np.logaddexp.reduce(x)"],
+    "reduce": [
+        "np.add.reduce(M)",
+        "np.multiply.reduce(T, axis=(0, 2))",
+        "np.maximum.reduce(M, axis=1)",
+        "np.logaddexp.reduce(x)",
+    ],
     "accumulate": ["np.add.accumulate(M, axis=1)", "np.multiply.accumulate(x)", "np.maximum.accumulate(x)"],
     "reduceat": ["np.add.reduceat(x, [0, 2])", "np.multiply.reduceat(x, [0, 1, 3])"],
     "outer": ["np.multiply.outer(x, y)", "np.subtract.outer(x, M)", "np.hypot.outer(x, y)"],
-    "at": ["a = x.copy(); np.add.at(a, [0, 0, 2], y[:3]); a", "a = x.copy(); np.multiply.at(a, [1, 1], y[:2]); a"],
-    "out=": ["a = np.zeros_like(x); np.multiply(x, y, out=a); a + x", "a = x.copy(); np.exp(a, out=a); a * x"],
+    "at": [
+        "a = x.copy(); np.add.at(a, [0, 0, 2], y[:3]); a",
+        "a = x.copy(); np.multiply.at(a, [1, 1], y[:2]); a",
+    ],
+    "out=": [
+        "a = np.zeros_like(x); np.multiply(x, y, out=a); a + x",
+        "a = x.copy(); np.exp(a, out=a); a * x",
+    ],
     "where=": ["np.sqrt(x, where=x > 0.5, out=np.zeros_like(x))", "np.add.reduce(M, axis=1, where=M > 0)"],
     "dtype=": ["np.add(x, y, dtype=np.complex128)", "np.add.reduce(M, dtype=np.longdouble)"],
     "keepdims=": ["np.multiply.reduce(T, axis=1, keepdims=True)"],

@@ -1,0 +1,53 @@
+"""Write docs/coverage.md from the tables of tests/numpy/coverage: ``python docs/make_coverage.py``."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HEAD = """# What of NumPy is covered
+
+Each line below is a program in plain NumPy that the tests run on traced arrays: its value is NumPy's, its gradient
+agrees with central differences, forward mode with reverse mode, and so in second order. Under `vmap` all agree with a
+loop, except where a line says *asks*: there a shape or a branch depends on values, which differ from example to
+example, so `vmap` raises an error that says so. This page is written by `docs/make_coverage.py` from the tables of
+`tests/numpy/coverage`, and a test compares them.
+
+`x`, `y` are vectors, `z` is a complex one, `s` a number, `A` a square matrix, `M` a matrix, `T` has three axes.
+"""
+POLYNOMIALS = """NumPy's polynomial modules turn a traced array into an array of its elements, so the functions of
+`fd.numpy.polynomial` are faster; they are NumPy's own, run on whole arrays. Lines marked *fd.numpy* work there alone:
+NumPy would give LAPACK an array of objects, so in plain spelling they raise an error with this remedy. All lines work
+under `vmap` in `fd.numpy.polynomial`; in plain spelling NumPy asks whether coefficients are zero.
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    sys.path.insert(0, str(ROOT))
+    from tests.numpy.coverage import exceptions, methods, polynomials
+    from tests.numpy.test_coverage import FAMILIES
+
+    out = [HEAD]
+    for family, table in FAMILIES.items():
+        if family == "polynomial.polynomial":
+            out.append(f"## Polynomials\n\n{POLYNOMIALS}")
+        out.append(f"{'###' if family in polynomials.FAMILIES else '##'} {family}\n")
+        out.append("| name | program | |\n| --- | --- | --- |")
+        for name, entry in table.items():
+            for line in [entry] if isinstance(entry, str) else entry:
+                asks = line in exceptions.WHOLE_VALUES or exceptions.trims(line)
+                note = "*fd.numpy*" if line in exceptions.REFUSED else "*asks*" if asks else ""
+                shown = line.replace("\n", "; ").replace("    ", "").replace("|", "\\|")
+                out.append(f"| `{name}` | `{shown}` | {note} |")
+        out.append("")
+    out.append(
+        "## Without derivative\n\nThese take traced arrays and give plain results.\n"
+    )
+    out.append("| name | program |\n| --- | --- |")
+    for name, line in (methods.WITHOUT_DERIVATIVE | methods.NOT_NUMBERS).items():
+        out.append(f"| `{name}` | `{line}` |")
+    return "\n".join(out) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "coverage.md").write_text(page(), encoding="utf-8")

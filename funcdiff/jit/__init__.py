@@ -1,0 +1,1 @@
+"""`jit`: programs recorded once, optimised, and replayed as generated source."""

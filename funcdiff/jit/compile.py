@@ -1,0 +1,325 @@
+"""`jit`: record a function's program once, and replay it compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.tape import Literal, Tape
+from funcdiff.core.trees import LEAF, flatten, path_name
+from funcdiff.jit.captures import Captures
+from funcdiff.jit.derived import example, is_tangled
+from funcdiff.jit.guards import Path, Paths
+from funcdiff.jit.lowered import Lowered
+from funcdiff.jit.program import Program
+from funcdiff.jit.record import call
+from funcdiff.jit.signature import Signature, Statics
+from funcdiff.jit.source import Unsteady
+from funcdiff.transforms.arguments import check_callable
+from funcdiff.transforms.gradient import wrap
+from funcdiff.transforms.reverse import writes_program
+from funcdiff.transforms.trace import trace
+
+SIGNATURES = 256  # kept per function
+_STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
+_float64 = np.float64
+_ndarray = np.ndarray
+
+
+def jit(
+    f: Callable[..., Any],
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    backend: str = "auto",
+) -> Callable[..., Any]:
+    """Make the function that runs `f` compiled.
+
+    At the first call with arguments of some structure, shapes and dtypes, the program that `f` runs is
+    recorded, optimised and compiled; later calls replay it.  Python code in `f`, side effects included,
+    runs only while it is recorded.  Where Python's control flow asks for values, each path is recorded
+    when it is first met, and a call takes the path that is right for its arguments.
+
+    Parameters
+    ----------
+    f : callable
+        A pure function of arrays, or nested containers of them; also the result of any transform, as
+        in ``jit(value_and_grad(loss))``.
+    static_argnums, static_argnames : int or str, or sequences of them, optional
+        Arguments that are constants of the program, by position or name. They must be hashable; each
+        new value is recorded anew. Leaves that are no numbers, such as strings, are static by themselves.
+    backend : {"auto", "numpy", "native"}, default "auto"
+        "numpy" generates NumPy source, which "auto" stands for; "native" is not there yet.
+
+    Returns
+    -------
+    callable
+        Takes what `f` takes, and nests in other transforms as `f` does.  Its ``lower(*args)`` shows the
+        tape as recorded and optimised, the generated source, the compile time and the cost.
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend is "native".
+    StructureError
+        When called, if a static argument is not hashable.
+
+    Warns
+    -----
+    PerformanceWarning
+        When called, if the paths of Python's control flow go on multiplying.
+
+    Notes
+    -----
+    Results equal those of `f`; floating-point warnings are not given.  Arrays that `f` closes over are
+    copied when it is recorded: another array under the same name is noticed, a write into it is not.
+
+    Examples
+    --------
+    >>> import numpy as np, funcdiff as fd
+    >>> step = fd.jit(fd.value_and_grad(lambda x: np.sum(x**3)))
+    >>> value, gradient = step(np.array([1.0, 2.0]))
+    >>> float(value), gradient
+    (9.0, array([ 3., 12.]))
+    """
+    check_callable("jit", f)
+    if backend not in ("auto", "numpy", "native"):
+        raise errors.UnsupportedError(
+            errors.at_user_line(f'backend of jit must be "auto", "numpy" or "native", not {backend!r}')
+        )
+    if backend == "native":
+        raise errors.UnsupportedError(
+            errors.at_user_line('backend="native" of jit is not there yet: use "numpy", or "auto", the default')
+        )
+    compiled = Compiled(f, Statics(f, static_argnums, static_argnames))
+    fast = compiled.fast
+
+    @wrap(f, "jit")
+    def jitted(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            key: list[Any] = []
+            plain = True
+            for a in args:
+                kind = type(a)
+                if kind is _ndarray and a.ndim:
+                    key.append(a.shape)
+                    key.append(a.dtype)
+                elif kind is _float64:
+                    key.append(_float64)
+                elif kind is float:
+                    key.append(float)
+                    plain = False
+                else:
+                    break
+            else:
+                entry = fast.get(tuple(key))
+                if entry is not None and compiled.captures.same():
+                    path = entry.paths.recent
+                    if path is not None and not path.keys:
+                        out = path.program(*(args if plain else [_float64(a) if type(a) is float else a for a in args]))
+                        return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
+        return compiled.call(args, kwargs)
+
+    jitted.lower = compiled.lower  # type: ignore[attr-defined]
+    return jitted
+
+
+class Entry:
+    """What has been recorded for one signature."""
+
+    def __init__(self, name: str) -> None:
+        self.paths = Paths(name)
+        self.by_value: dict[Any, Entry] | None = None  # where Python numbers must stay Python numbers
+
+
+class Compiled:
+    """A jitted function's programs."""
+
+    def __init__(self, f: Callable[..., Any], statics: Statics) -> None:
+        self.f = f
+        self.statics = statics
+        self.name = errors.function_name(f)
+        self.entries: dict[Any, Entry] = {}
+        self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
+        self.captures = Captures(f)
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the function, recording what has not been recorded yet."""
+        rest, named, static = self.statics.part(args, kwargs)
+        signature = Signature(self.f, rest, named, static)
+        if signature.traced:
+            return self._call_traced(signature, args, kwargs)
+        entry, places = self._entry(signature)
+        try:
+            found = self._find(entry, signature, [signature.values[n] for n in places], _run)
+        except Unsteady:
+            found = None
+        if found is None:
+            return self.f(*args, **kwargs)
+        path, out = found
+        if not static and not kwargs:
+            self._remember(args, signature, entry)
+        return path.out_tree.unflatten(out)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Compile for these arguments, and return what the function is compiled to."""
+        rest, named, static = self.statics.part(args, kwargs)
+        signature = Signature(self.f, rest, named, static)
+        entry, places = self._entry(signature)
+        found = self._find(entry, signature, [example(signature.values[n]) for n in places], _check)
+        if found is None:
+            raise errors.TapeError(
+                errors.at_user_line(f"{self.name} closes over traced values, so it is not compiled")
+            )
+        return Lowered(found[0].program)
+
+    def _call_traced(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if writes_program(signature.values):  # one program is written, of which this is a part
+            return self.f(*args, **kwargs)
+        entry, places = self._entry(signature)
+        values = [signature.values[n] for n in places]
+        try:
+            found = self._find(entry, signature, [example(v) for v in values], _check)
+            if found is None or (found[0].keys and any(map(_is_mapped, values))):
+                return self.f(*args, **kwargs)
+            path = found[0]
+            return path.out_tree.unflatten(call(path.program, values))
+        except Unsteady:
+            return self.f(*args, **kwargs)
+
+    def _entry(self, signature: Signature) -> tuple[Entry, list[int]]:
+        """Return the entry of a signature, and which of its leaves are inputs."""
+        if not self.captures.same():
+            self.captures = Captures(self.f)
+            self.entries.clear()
+            self.fast.clear()
+        entry = _get(self.entries, signature.key, self.name)
+        if entry.by_value is None:
+            return entry, signature.dynamic(by_value=False)
+        numbers = tuple(
+            (type(v), repr(v))
+            for v, kind in zip(signature.values, signature.key[1], strict=True)
+            if len(kind) == 3 and kind[2] is not None
+        )
+        return _get(entry.by_value, numbers, self.name), signature.dynamic(by_value=True)
+
+    def _find(
+        self, entry: Entry, signature: Signature, values: list[Any], run: Callable[[Path, list[Any]], Any]
+    ) -> tuple[Path, Any] | None:
+        """Return the path for these values and what `run` made of it, recording it if it is new."""
+        found = entry.paths.find(lambda path: run(path, values))
+        if found is not None:
+            return found
+        if entry.paths.thrashing and run is _run:
+            return None
+        places = [n for n in range(len(signature.values)) if n not in dict(signature.objects)]
+        by_value = len(values) < len(places)
+        path = self._record(signature, values, signature.dynamic(by_value))
+        if path is None:
+            return None
+        if not by_value and self._has_python_numbers(signature) and not _is_strong(path.program.recorded):
+            entry.by_value = {}
+            entry, places = self._entry(signature)
+            return self._find(entry, signature, [values[_place(n, signature)] for n in places], run)
+        entry.paths.add(path)
+        return path, run(path, values)
+
+    def _record(self, signature: Signature, values: list[Any], places: list[int]) -> Path | None:
+        """Record the function at these values."""
+        trees: list[Any] = []
+        full = list(signature.values)
+        for n, x in signature.objects:
+            full[n] = x
+        for n, kind in enumerate(signature.key[1]):
+            if n not in places and len(kind) == 3:
+                full[n] = full[n].item()
+
+        def flat(*leaves: Any) -> Any:
+            now = list(full)
+            for n, leaf in zip(places, leaves, strict=True):
+                now[n] = leaf
+            args, kwargs = signature.tree.unflatten(now)
+            args, kwargs = self.statics.join(args, kwargs, signature.static)
+            outs, tree = flatten(self.f(*args, **kwargs))
+            trees.append(tree)
+            return outs
+
+        flat.__qualname__ = self.name
+        tape = trace(flat)(*values)
+        if is_tangled(tape):
+            return None
+        names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
+        return Path(Program(replace(tape, input_names=tuple(names[n] for n in places))), trees[-1])
+
+    @staticmethod
+    def _has_python_numbers(signature: Signature) -> bool:
+        return any(len(kind) == 3 and kind[2] is not None for kind in signature.key[1])
+
+    def _remember(self, args: tuple[Any, ...], signature: Signature, entry: Entry) -> None:
+        """Enter what `jitted` looks up first: arrays of one axis or more, and floats, by position."""
+        key: list[Any] = []
+        for a in args:
+            kind = type(a)
+            if kind is _ndarray and a.ndim and not a.dtype.hasobject:
+                key += (a.shape, a.dtype)
+            elif kind is float or kind is _float64:
+                key.append(kind)
+            else:
+                return
+        if entry is self.entries.get(signature.key):
+            self.fast[tuple(key)] = entry
+
+
+def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:
+    entry = entries.get(key)
+    if entry is None:
+        while len(entries) >= SIGNATURES:
+            entries.pop(next(iter(entries)), None)
+        entry = entries.setdefault(key, Entry(name))
+    return entry
+
+
+def _run(path: Path, values: list[Any]) -> Any:
+    return path.program(*values)
+
+
+def _check(path: Path, values: list[Any]) -> Any:
+    return path.check(*values)
+
+
+def _is_mapped(x: Any) -> bool:
+    while hasattr(x, "recorder"):
+        if x.recorder.batch and x.place:
+            return True
+        x = x.value
+    return False
+
+
+def _place(n: int, signature: Signature) -> int:
+    """Return where a leaf stands among those that are numbers."""
+    return n - sum(m < n for m, _ in signature.objects)
+
+
+def _is_strong(tape: Tape) -> bool:
+    """Tell whether a Python number could be an array as well: no dtype on the tape gives way to it."""
+    for record in tape.records:
+        for atom in (*record.inputs, *record.outputs):
+            if isinstance(atom, Literal):
+                if isinstance(atom.value, (np.ndarray, np.generic)) and atom.value.dtype not in _STRONG:
+                    return False
+            elif atom.type.dtype not in _STRONG:
+                return False
+    return True
+
+
+def _input_name(path: tuple[Any, ...]) -> str:
+    """Name a leaf of (args, kwargs)."""
+    if path[0] == 0:
+        return f"arg{path[1]}{path_name(path[2:])}"
+    return f"{path[1]}{path_name(path[2:])}"
+
+

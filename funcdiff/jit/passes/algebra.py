@@ -1,0 +1,82 @@
+"""Identities that hold to the last bit: products with one, differences with zero, double negation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from funcdiff.core.primitive import REGISTRY, Function
+from funcdiff.core.tape import Atom, Literal, Record
+from funcdiff.jit.passes.rewriting import Rewriter, is_filled_with, is_weak, kind
+
+POWERS = {2: "square", 0.5: "sqrt"}
+
+
+def simplify_algebra(walk: Rewriter, record: Record) -> Record | Atom:
+    """Use identities that change no rounding.
+
+    ``x + 0`` is not one of them: it turns -0.0 into 0.0.
+    """
+    rule = _RULES.get(record.primitive.name)
+    return record if rule is None else rule(walk, record, *record.inputs)
+
+
+def _multiply(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
+    if is_filled_with(a, 1.0):
+        return b
+    if is_filled_with(b, 1.0) and record.primitive.name == "multiply":  # scale drops the sign of a zero
+        return a
+    return record
+
+
+def _divide(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
+    return a if is_filled_with(b, 1.0) else record
+
+
+def _add(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
+    """Write ``a + (-b)`` as ``a - b``, which is the same even for zeros."""
+    if is_filled_with(b, -0.0):
+        return a
+    for x, y in ((a, b), (b, a)):
+        negated = walk.maker(y, "negative")
+        if negated is not None:
+            return replace(record, primitive=REGISTRY["subtract"], inputs=(x, negated.inputs[0]))
+    return record
+
+
+def _subtract(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
+    if is_filled_with(b, 0.0):
+        return a
+    negated = walk.maker(b, "negative")
+    if negated is not None:
+        return replace(record, primitive=REGISTRY["add"], inputs=(a, negated.inputs[0]))
+    return record
+
+
+def _negative(walk: Rewriter, record: Record, a: Atom) -> Record | Atom:
+    inner = walk.maker(a, "negative")
+    return inner.inputs[0] if inner is not None else record
+
+
+def _positive(walk: Rewriter, record: Record, a: Atom) -> Record | Atom:
+    return a
+
+
+def _power(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
+    """Write the powers for which NumPy's ``**`` has a function of its own as that function."""
+    out = record.outputs[0].type
+    if not (isinstance(b, Literal) and is_weak(b) and kind(a) == out and out.shape and out.dtype.kind == "f"):
+        return record
+    name = POWERS.get(b.value)
+    return record if name is None else replace(record, primitive=REGISTRY[name], inputs=(a,))
+
+
+_RULES: dict[str, Function] = {
+    "add": _add,
+    "divide": _divide,
+    "multiply": _multiply,
+    "negative": _negative,
+    "positive": _positive,
+    "power": _power,
+    "scale": _multiply,
+    "subtract": _subtract,
+}

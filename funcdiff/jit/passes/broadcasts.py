@@ -1,0 +1,52 @@
+"""Elementwise primitives repeat their operands themselves: what only repeats for them is dropped.
+
+The cotangent of a sum, for one, is a scalar that stands on the tape as an array of equal elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from funcdiff.core.primitive import Primitive
+from funcdiff.core.tape import Atom, Literal, Record
+from funcdiff.jit.passes.rewriting import Rewriter, kind
+
+
+def fold_broadcasts(walk: Rewriter, record: Record) -> Record | Atom:
+    """Take operands of elementwise primitives as they were before they were broadcast."""
+    if len(record.inputs) != 2 or record.params or not _is_elementwise(record.primitive):
+        return record
+    shape = record.outputs[0].type.shape
+    a, b = record.inputs
+    small = _repeated(walk, a)
+    if small is not a and np.broadcast_shapes(kind(small).shape, kind(b).shape) == shape:
+        a = small
+    small = _repeated(walk, b)
+    if small is not b and np.broadcast_shapes(kind(a).shape, kind(small).shape) == shape:
+        b = small
+    return record if a is record.inputs[0] and b is record.inputs[1] else replace(record, inputs=(a, b))
+
+
+def _is_elementwise(primitive: Primitive) -> bool:
+    impl = primitive.impl
+    return (isinstance(impl, np.ufunc) and impl.signature is None) or primitive.name == "scale"
+
+
+def _repeated(walk: Rewriter, atom: Atom) -> Atom:
+    """Return what an operand repeats, if it repeats anything."""
+    if isinstance(atom, Literal):
+        value = atom.value
+        if type(value) is np.ndarray and value.size > 1 and value.dtype.kind in "fiu":
+            first = value.reshape(-1)[0]
+            if (value == first).all() and (value.dtype.kind != "f" or (first != 0 or _one_sign(value))):
+                return Literal(first)
+        return atom
+    inner = walk.maker(atom, "broadcast_to")
+    return atom if inner is None else inner.inputs[0]
+
+
+def _one_sign(zeros: np.ndarray) -> bool:
+    signs = np.signbit(zeros)
+    return bool(signs.all() or not signs.any())

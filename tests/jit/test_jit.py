@@ -1,0 +1,377 @@
+"""What `jit` promises: signatures, static arguments, aliasing, threads, memory, errors."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import funcdiff as fd
+from funcdiff.jit.compile import jit
+
+X = np.linspace(0.1, 2.0, 7)
+
+
+class Counted:
+    def __init__(self, f):
+        self.f = f
+        self.calls = 0
+
+    def __call__(self, *args, **kwargs):
+        self.calls += 1
+        return self.f(*args, **kwargs)
+
+
+def test_side_effects_run_once_per_trace():
+    f = Counted(lambda x: np.sin(x) * 2)
+    compiled = jit(f)
+    for x in (X, X + 1, X * 2):
+        assert_array_equal(compiled(x), np.sin(x) * 2)
+    assert f.calls == 1
+    compiled(X[:3])
+    compiled(X.astype(np.float32))
+    compiled(X.reshape(7, 1))
+    assert f.calls == 4
+    compiled(X)
+    assert f.calls == 4
+
+
+def test_structures_and_keywords():
+    f = Counted(lambda p, *, scale: (p["a"] * scale, [p["b"][0], None]))
+    compiled = jit(f)
+    for _ in range(2):
+        a, (b, none) = compiled({"a": X, "b": (X,)}, scale=2.0)
+        assert_array_equal(a, X * 2)
+        assert_array_equal(b, X)
+        assert none is None
+    assert f.calls == 1
+    compiled({"a": X, "b": (X, X)}, scale=2.0)
+    assert f.calls == 2
+
+
+def test_static_arguments():
+    def f(x, n, how="sum"):
+        for _ in range(n):
+            x = np.sin(x)
+        return getattr(np, how)(x)
+
+    counted = Counted(f)
+    counted.__wrapped__ = f
+    compiled = jit(f, static_argnums=1, static_argnames="how")
+    assert_array_equal(compiled(X, 2, how="max"), f(X, 2, how="max"))
+    assert_array_equal(compiled(X, 3), f(X, 3))
+    assert_array_equal(compiled(X, n=3, how="sum"), f(X, 3))
+    assert_array_equal(compiled(X, 3, "prod"), f(X, 3, "prod"))
+    assert compiled.lower(X, 2).tape.guards == ()
+    assert_array_equal(jit(f)(X, 3, "prod"), f(X, 3, "prod"))  # strings are static, integers guarded
+    with pytest.raises(fd.errors.StructureError, match="hashable"):
+        compiled(X, [1])
+
+
+def test_wrong_options():
+    with pytest.raises(fd.errors.UnsupportedError, match="not there yet"):
+        jit(np.sin, backend="native")
+    with pytest.raises(fd.errors.UnsupportedError, match="backend"):
+        jit(np.sin, backend="fast")
+    with pytest.raises(fd.errors.ArgnumsError):
+        jit(np.sin, static_argnums="x")
+    with pytest.raises(fd.errors.ArgnumsError):
+        jit(np.sin, static_argnames=1)
+    with pytest.raises(fd.errors.StructureError):
+        jit(3.0)
+
+
+def test_results_are_the_callers_own():
+    compiled = jit(lambda x: (x, x, x.reshape(-1), x[1:], np.sin(x), x * 0 + 1, np.ones(3), x.sum()))
+    x = X.copy()
+    first = compiled(x)
+    kept = [np.array(a) for a in first]
+    for a in first[:-1]:
+        assert a.flags.writeable
+        assert not np.shares_memory(a, x)
+        for b in first[:-1]:
+            assert a is b or not np.shares_memory(a, b)
+        a[...] = -5.0
+    assert_array_equal(x, X)
+    for a, b in zip(compiled(x), kept, strict=True):
+        assert_array_equal(a, b)
+
+
+def test_later_calls_do_not_write_into_earlier_results():
+    compiled = jit(fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) * x[::-1])))
+    results = [compiled(X * n) for n in range(1, 6)]
+    for n, (value, gradient) in enumerate(results, 1):
+        expected = fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) * x[::-1]))(X * n)
+        assert_array_equal(value, expected[0])
+        assert_array_equal(gradient, expected[1])
+
+
+def test_views_of_buffers_stay_right():
+    def f(x):
+        y = np.sin(x)
+        v = y.reshape(7, 1)
+        z = np.cos(x) + 1  # must not be written over y, which v shows
+        w = np.exp(x) * z
+        return v.T @ w, v[2:], y[::2].sum()
+
+    compiled = jit(f)
+    for x in (X, X + 1):
+        for a, b in zip(compiled(x), f(x), strict=True):
+            assert_array_equal(a, b)
+
+
+def test_arguments_of_all_kinds():
+    def f(x):
+        return np.sum(np.tanh(x) * x)
+
+    compiled, gradient = jit(f), jit(fd.grad(f))
+    big = np.zeros((14, 3))
+    big[:] = np.arange(42).reshape(14, 3) * 0.1
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for x in (X, X[::-1], big[::2, 1], big.T, np.asfortranarray(big), frozen, np.zeros(0), np.zeros((0, 3))):
+        assert_allclose(compiled(x), f(x), rtol=1e-14)
+        assert_allclose(gradient(x), fd.grad(f)(x), rtol=1e-14)
+    assert_array_equal(compiled(X.astype(">f8")), f(X))
+    assert_array_equal(compiled(np.float64(2.0)), f(np.float64(2.0)))
+    assert_array_equal(compiled(2.0), f(2.0))
+    assert_array_equal(compiled(np.array(2.0)), f(2.0))
+    assert_array_equal(compiled(np.array([1, 2])), f(np.array([1, 2])))
+    assert compiled(X.astype(np.float32)).dtype == np.float32
+
+
+def test_python_numbers_do_not_raise_precision():
+    x = X.astype(np.float32)
+    compiled = jit(lambda x, rate: x * rate)
+    for rate in (0.5, 0.25, 2, 0.5):
+        found = compiled(x, rate)
+        assert found.dtype == np.float32
+        assert_array_equal(found, x * rate)
+    assert jit(lambda rate: x * rate)(0.1).dtype == np.float32
+    assert compiled(x, np.float64(0.5)).dtype == np.float64
+
+
+def test_overlapping_arguments():
+    compiled = jit(lambda x, y: (x + y, x * y))
+    a = np.arange(8.0)
+    for _ in range(2):
+        s, p = compiled(a[:-1], a[1:])
+        assert_array_equal(s, a[:-1] + a[1:])
+        assert_array_equal(p, a[:-1] * a[1:])
+
+
+def test_writes_stay_inside():
+    def f(x):
+        x[0] = 5.0
+        return x * 2
+
+    x = X.copy()
+    for _ in range(2):
+        assert jit(f)(x)[0] == 10.0
+    assert_array_equal(x, X)
+
+
+def test_another_captured_array_is_noticed():
+    weights = np.ones(7)
+    scale = 1.0
+
+    def f(x):
+        return x * weights * scale
+
+    compiled = jit(f)
+    gradient = jit(fd.grad(lambda x: np.sum(f(x))))
+    assert_array_equal(compiled(X), X)
+    weights = np.full(7, 3.0)
+    assert_array_equal(compiled(X), X * 3)
+    scale = 2.0
+    assert_array_equal(compiled(X), X * 6)
+    assert_array_equal(gradient(X), np.full(7, 6.0))
+    weights = np.full(7, 1.0)
+    assert_array_equal(gradient(X), np.full(7, 2.0))
+
+
+def test_a_captured_traced_value_is_not_baked_in():
+    w = 2.0
+    compiled = jit(lambda x: np.sum(w * x))
+    compiled(X)
+
+    def outer(v):
+        nonlocal w
+        w = v
+        return compiled(X)
+
+    assert_allclose(fd.grad(outer)(3.0), X.sum())
+    w = 4.0
+    assert_allclose(compiled(X), 4 * X.sum())
+
+
+def test_threads():
+    compiled = jit(fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) * np.tanh(x) + x**3)))
+    points = [X * (1 + n / 10) for n in range(8)]
+    expected = [compiled(x) for x in points]
+    wrong = []
+
+    def work(n):
+        for _ in range(300):
+            value, gradient = compiled(points[n])
+            if value != expected[n][0] or not np.array_equal(gradient, expected[n][1]):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_threads_that_record_at_the_same_time():
+    compiled = jit(lambda x: x * 2 if x[0] > 0 else np.sin(x))
+    start = threading.Barrier(6)
+    wrong = []
+
+    def work(n):
+        start.wait()
+        for k in range(40):
+            x = np.full(1 + k % 5, (-1.0) ** (k + n))
+            if not np.array_equal(compiled(x), x * 2 if x[0] > 0 else np.sin(x)):
+                wrong.append((n, k))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_reentrancy_through_a_primitive_that_calls_back():
+    def impl(x):
+        return np.asarray(compiled(x, 0.0)) if x[0] > 1 else np.sin(x)
+
+    again = fd.primitive(impl, partials=[lambda out, x: np.cos(x)], name="again_for_jit_test")
+    compiled = jit(lambda x, s: np.exp(again(x) * s) + np.cos(x) * 2 + x)
+    x = np.full(3, 0.5)
+    expected = np.exp(np.sin(x)) + np.cos(x) * 2 + x
+    assert_array_equal(compiled(x, 1.0), expected)
+    assert_array_equal(compiled(np.full(3, 1.5), 1.0).shape, (3,))
+    assert_array_equal(compiled(x, 1.0), expected)
+
+
+def test_exceptions_leave_the_function_usable():
+    def impl(x):
+        if x[0] > 1:
+            raise RuntimeError("from inside")
+        return np.sin(x)
+
+    f = fd.primitive(impl, partials=[lambda out, x: np.cos(x)], name="raising_for_jit_test")
+    compiled = jit(lambda x: f(np.tanh(x) * 3) * np.exp(x))
+    x = np.full(3, 0.1)
+    expected = compiled(x)
+    with pytest.raises(RuntimeError, match="from inside"):
+        compiled(np.full(3, 5.0))
+    assert_array_equal(compiled(x), expected)
+    with pytest.raises(np.linalg.LinAlgError):
+        jit(np.linalg.cholesky)(-np.eye(2))
+
+
+def test_memory_is_steady():
+    compiled = jit(fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) * x)))
+    x = np.linspace(0, 1, 50)
+    for _ in range(100):
+        compiled(x)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(3_000):
+        compiled(x)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000
+
+
+def test_lower_shows_what_is_compiled():
+    compiled = jit(fd.grad(lambda x: np.sum(np.sin(x) ** 2)))
+    lowered = compiled.lower(X)
+    assert len(lowered.optimized) < len(lowered.tape)
+    lowered.optimized.validate()
+    assert "cos" in lowered.source
+    assert lowered.compile_seconds > 0
+    assert lowered.cost.records == len(lowered.optimized)
+    for part in ("recorded", "optimised", "source", "def run"):
+        assert part in str(lowered)
+    assert "sin" in repr(lowered) or "lambda" in repr(lowered)
+
+
+def test_no_arguments_and_constants():
+    compiled = jit(lambda: (np.ones(2), 3.0))
+    a, b = compiled()
+    a[0] = 7
+    assert_array_equal(compiled()[0], np.ones(2))
+    assert b == 3.0
+
+
+def test_results_that_are_no_arrays_raise():
+    with pytest.raises(fd.errors.OutputError):
+        jit(lambda x: "text")(X)
+
+
+def test_names():
+    def f(x):
+        return x
+
+    assert jit(f).__name__.startswith("jit(")
+    assert jit(f).__wrapped__ is f
+
+
+def test_functions_that_are_no_python_functions():
+    assert_array_equal(jit(np.sin)(X), np.sin(X))
+    from functools import partial
+
+    assert_array_equal(jit(partial(np.multiply, 2.0))(X), 2 * X)
+
+
+def test_no_floating_point_warnings():
+    compiled = jit(lambda x: np.log(x))
+    compiled(X)
+    assert np.isneginf(compiled(np.zeros(7))).all()
+
+
+def scalar_program(x, y):
+    z = np.tanh(x) * y - x / 2
+    for _ in range(4):
+        z = np.where(z > 0.3, np.sqrt(np.abs(z)), np.exp(-z)) + np.maximum(z, x) ** 3
+    return z if z < 1e6 else -z
+
+
+@pytest.mark.parametrize("make", [np.float64, lambda v: np.array([v]), lambda v: np.array([[v]])])
+def test_scalar_programs(make):
+    def loss(x, y):
+        return np.sum(scalar_program(x, y))
+
+    for f in (loss, fd.grad(loss), fd.value_and_grad(loss, argnums=(0, 1)), fd.hessian(loss)):
+        compiled = jit(f)
+        for x, y in [(0.5, 0.7), (2.0, -1.0), (-0.3, 0.1), (0.0, 0.0), (700.0, 1.0), (np.inf, 1.0), (np.nan, 1.0)]:
+            x, y = make(x), make(y)
+            with np.errstate(all="ignore"):
+                expected = fd.core.trees.flatten(f(x, y))[0]
+            for a, b in zip(fd.core.trees.flatten(compiled(x, y))[0], expected, strict=True):
+                assert type(a) is type(b)
+                assert a.shape == b.shape
+                assert_allclose(a, b, rtol=1e-12)
+    if make is np.float64:
+        assert "def run" in jit(loss).lower(0.5, 0.7).source
+        assert "b0" not in jit(loss).lower(0.5, 0.7).source
+
+
+def test_scalar_programs_where_python_raises_and_numpy_answers():
+    with np.errstate(all="ignore"):
+        for f in (np.log, np.exp, np.sqrt, lambda x: 1.0 / x, lambda x: x**0.5, np.arcsin, lambda x: np.sin(1 / x)):
+            for x in (-2.0, 0.0, 1e4, np.inf, -np.inf, np.nan, 0.5):
+                x = np.float64(x)
+                assert_allclose(jit(lambda x, f=f: f(x) * 2)(x), f(x) * 2, rtol=1e-14)
