@@ -258,3 +258,15 @@ def is_scalar_value(x: Any) -> bool:
             return not x.shape  # a batch of scalars is an array
         x = x.value
     return not isinstance(x, np.ndarray)
+
+
+def is_constant(x: Any) -> bool:
+    """Tell whether a traced array depends on no input of any level, and is not mapped."""
+    while type(x) is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        constant = x.recorder.constant_place
+        if x.place is not constant and (constant is None or x.place != constant):  # a tangent is an array
+            return False
+        x = x.value
+    return True

@@ -21,7 +21,7 @@ from funcdiff.core.mutation import (
     root_of,
 )
 from funcdiff.core.objects import from_sequence, stack_objects
-from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value, revive
+from funcdiff.core.recording import TracedArray, concrete, innermost, is_constant, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import sparse
@@ -173,18 +173,24 @@ def _index(self: TracedArray) -> int:
 def _to_int(self: TracedArray) -> int:
     if self.dtype.kind in "biu" or self.recorder.free:
         return int(concrete(self))
+    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
+        return int(innermost(self))
     raise _conversion("int", self)
 
 
 def _to_float(self: TracedArray) -> float:
     if self.dtype.kind in "biu" or self.recorder.free:
         return float(concrete(self))
+    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
+        return float(innermost(self))
     raise _conversion("float", self)
 
 
 def _to_complex(self: TracedArray) -> complex:
     if self.dtype.kind in "biu" or self.recorder.free:
         return complex(concrete(self))
+    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
+        return complex(innermost(self))
     raise _conversion("complex", self)
 
 
