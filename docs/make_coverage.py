@@ -40,9 +40,7 @@ def page() -> str:
                 shown = line.replace("\n", "; ").replace("    ", "").replace("|", "\\|")
                 out.append(f"| `{name}` | `{shown}` | {note} |")
         out.append("")
-    out.append(
-        "## Without derivative\n\nThese take traced arrays and give plain results.\n"
-    )
+    out.append("## Without derivative\n\nThese take traced arrays and give plain results.\n")
     out.append("| name | program |\n| --- | --- |")
     for name, line in (methods.WITHOUT_DERIVATIVE | methods.NOT_NUMBERS).items():
         out.append(f"| `{name}` | `{line}` |")
