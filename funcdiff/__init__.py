@@ -12,6 +12,7 @@ from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
 from funcdiff.transforms.checkpoint import checkpoint as checkpoint
+from funcdiff.transforms.checkpoint_loop import checkpoint_loop as checkpoint_loop
 from funcdiff.transforms.custom import custom_jvp as custom_jvp
 from funcdiff.transforms.custom import custom_vjp as custom_vjp
 from funcdiff.transforms.declaring import primitive as primitive
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Tape",
     "checkpoint",
+    "checkpoint_loop",
     "custom_jvp",
     "custom_vjp",
     "debug",

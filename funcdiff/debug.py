@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,18 @@ def nan_check(*, infinities: bool = True) -> Iterator[None]:
         yield
     finally:
         WATCHER.reset(token)
+
+
+class Line(NamedTuple):
+    """Which primitive made a record of finite values, and where."""
+
+    name: str
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.file, self.number).strip()
+        return f"{self.name}\n  at {self.file}:{self.number}" + (f": {text}" if text else "")
 
 
 class Watcher:
@@ -132,18 +144,20 @@ class WatchedReverseRecorder(_Watched, ReverseRecorder):
         super().__init__()
         self.push = None
         self.watcher = watcher
-        self.lines: dict[int, tuple[str, str, int]] = {}
+        self.lines: dict[int, Line] = {}
 
     def look(self, primitive: Primitive, args: Sequence[Any], out: Any) -> None:
         super().look(primitive, args, out)
-        for o in out if isinstance(out, tuple) else (out,):
-            self.note(o, primitive.name)
+        if not self.watcher.bad([*args, out]):  # or its derivative is not the first
+            several = isinstance(out, tuple)
+            for n, o in enumerate(out if several else (out,)):
+                self.note(o, primitive.name, 1 + n if several else 0)
 
-    def note(self, x: Any, name: str) -> None:
-        """Remember where a record was made."""
+    def note(self, x: Any, name: str, part: int = 0) -> None:
+        """Remember where a record was made; the outputs of a record of several follow it as its parts."""
         frame = errors.user_frame()
         if type(x) is TracedArray and x.recorder is self and frame is not None:
-            self.lines[x.place] = name, frame.f_code.co_filename, frame.f_lineno
+            self.lines[x.place - part] = Line(name, frame.f_code.co_filename, frame.f_lineno)
 
 
 class WatchedForwardRecorder(_Watched, ForwardRecorder):
@@ -168,7 +182,7 @@ class WatchedRecording(Recording):
 
     __slots__ = ("lines", "watcher")
 
-    def __init__(self, watcher: Watcher, lines: dict[int, tuple[str, str, int]], *arguments: Any) -> None:
+    def __init__(self, watcher: Watcher, lines: dict[int, Line], *arguments: Any) -> None:
         super().__init__(*arguments)
         self.watcher = watcher
         self.lines = lines
@@ -206,7 +220,9 @@ class WatchedRecording(Recording):
     def _is_bad(self, x: Any) -> str:
         if x is None:
             return ""
-        return self.watcher.bad([part for part in x if part is not None] if isinstance(x, (tuple, list)) else x)
+        return self.watcher.bad(
+            [part for part in x if part is not None] if isinstance(x, (tuple, list)) else x
+        )
 
     def _run(self, rule: Any, *fields: Any) -> None:
         self.watcher.sweeping += 1
@@ -216,11 +232,7 @@ class WatchedRecording(Recording):
             self.watcher.sweeping -= 1
 
     def _refuse(self, sweep: str, found: str, n: int) -> None:
-        if self.watcher.sweeping:
-            return
-        name, where = "an operation", ""
-        if n in self.lines:
-            name, file, number = self.lines[n]
-            text = linecache.getline(file, number).strip()
-            where = f"\n  at {file}:{number}" + (f": {text}" if text else "")
-        raise errors.NonFiniteError(f"{sweep} made the first {found} in the derivative of {name}{where}")
+        if n in self.lines and not self.watcher.sweeping:
+            raise errors.NonFiniteError(
+                f"{sweep} made the first {found} in the derivative of {self.lines[n]}"
+            )

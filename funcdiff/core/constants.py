@@ -23,7 +23,7 @@ def keep(recorder: Any, x: Any) -> Any:
     if type(x) is not np.ndarray:
         return x
     if x.size <= SMALL:
-        return x.copy()
+        return x.copy(order="K")
     _freeze(recorder, x)
     return x
 

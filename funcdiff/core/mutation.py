@@ -319,9 +319,9 @@ def own_buffer(x: Any) -> None:
     """Give a slice a buffer of its own, or it would keep its root's shared and force a copy at each write."""
     while type(x) is TracedArray:
         if type(x.value) is np.ndarray:
-            x.value = x.value.copy()
+            x.value = x.value.copy(order="K")
         if type(x.place) is np.ndarray:  # a tangent
-            x.place = x.place.copy()
+            x.place = x.place.copy(order="K")
         elif type(x.place) is TracedArray:
             own_buffer(x.place)
         x = x.value

@@ -59,7 +59,7 @@ def run(tape: Tape, args: Sequence[Any]) -> Any:
         if type(outputs[n]) is np.ndarray and (
             isinstance(a, Literal) or a.number in kept or outputs[n].base is not None
         ):
-            outputs[n] = outputs[n].copy()
+            outputs[n] = outputs[n].copy(order="K")
         elif isinstance(a, Variable):
             kept.add(a.number)
     return tape.out_tree.unflatten(outputs)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.tape import Tape, Variable
+from funcdiff.jit.blocked import generate_blocked, schedule
 from funcdiff.jit.passes.pipeline import optimise
 from funcdiff.jit.passes.weakening import weaken
 from funcdiff.jit.scalar_source import RAISED, generate_scalar, is_scalar
@@ -37,6 +38,12 @@ class Code:
         return out
 
 
+def _generate(tape: Tape, watched: Sequence[Variable]) -> Source:
+    """Write the source, block by block where arrays are large."""
+    found = schedule(tape)
+    return generate(tape, watched) if found is None else generate_blocked(tape, found, watched)
+
+
 class Program:
     """An optimised tape; calling it gives a tuple of the outputs' leaves, or a `Miss` of a guard."""
 
@@ -53,7 +60,7 @@ class Program:
         self.tape = weak
         self.watched = watched
         self.scalar = Code(generate_scalar(weak, watched)) if is_scalar(weak) else None
-        self._array_code = None if self.scalar else Code(generate(weak, watched))
+        self._array_code = None if self.scalar else Code(_generate(weak, watched))
         self._strong_code: Code | None = None
         self.compile_seconds = time.perf_counter() - start
         self.derived: dict[Any, Any] = {}

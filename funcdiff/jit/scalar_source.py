@@ -75,7 +75,7 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "tanh": math.tanh,
 }
 _FLOAT, _BOOL = np.dtype(float), np.dtype(bool)
-_LOGICAL = frozenset(("less less_equal greater greater_equal equal not_equal logical_and logical_or logical_not").split())
+_LOGICAL = frozenset(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not"])
 
 
 def is_scalar(tape: Tape) -> bool:

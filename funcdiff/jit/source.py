@@ -23,7 +23,7 @@ from funcdiff.jit.liveness import is_ufunc, plan, takes_buffer
 from funcdiff.jit.passes.rewriting import is_weak, kind
 
 _number = count().__next__
-_add_reduce = np.add.reduce  # a new object each time it is asked for
+add_reduce = np.add.reduce  # a new object each time it is asked for
 _TAKEN = re.compile(r"x\d+|b\d+|t|run|make")
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
@@ -44,7 +44,7 @@ class Unsteady(Exception):
 
 def generate(tape: Tape, watched: Sequence[Variable] = ()) -> Source:
     """Write the source of a tape, which answers None where a watched variable holds a NaN."""
-    return _Writer(tape, watched).write()
+    return Writer(tape, watched).write()
 
 
 class Source:
@@ -72,7 +72,9 @@ class Source:
         return function
 
 
-class _Writer:
+class Writer:
+    """Writes source line by line."""
+
     def __init__(self, tape: Tape, watched: Sequence[Variable]) -> None:
         self.tape = tape
         self.watched = {v.number for v in watched}
@@ -84,6 +86,7 @@ class _Writer:
         self.lines: list[str] = []
 
     def write(self) -> Source:
+        """Write the whole tape."""
         tape = self.tape
         guards = list(enumerate(tape.guards))
         for v in tape.inputs:
@@ -92,7 +95,7 @@ class _Writer:
         for position, record in enumerate(tape.records):
             while guards and guards[0][1].position <= position:
                 self._guard(*guards.pop(0))
-            self._record(record)
+            self.record(record)
             for v in record.outputs:
                 if v.number in self.watched:
                     self._watch(v)
@@ -100,7 +103,7 @@ class _Writer:
                 self.lines.append(f"{v} = None")
         for numbered in guards:
             self._guard(*numbered)
-        self._return()
+        self.results()
         buffers = [f"b{n}" for n in range(len(self.plan.buffers))]
         body = "".join(f"        {line}\n" for line in self.lines)
         text = (
@@ -137,11 +140,18 @@ class _Writer:
         return self.name_of(value, "constant")
 
     def atom(self, atom: Atom) -> str:
+        """Write an operand."""
         return str(atom) if isinstance(atom, Variable) else self.constant(atom.value)
+
+    def buffer(self, out: Variable) -> str | None:
+        """Return the name of the memory that a result is written into."""
+        number = self.plan.buffer_of.get(out.number)
+        return None if number is None else f"b{number}"
 
     # --- records -------------------------------------------------------------------------------
 
-    def _record(self, record: Record) -> None:
+    def record(self, record: Record) -> None:
+        """Write a record."""
         out = record.outputs[0] if record.outputs else None
         if out is not None and takes_buffer(record) and not is_ufunc(record):
             self._broadcast(record, out)
@@ -151,13 +161,13 @@ class _Writer:
             self._call(record)
 
     def _broadcast(self, record: Record, out: Variable) -> None:
-        buffer = self.plan.buffer_of.get(out.number)
+        buffer = self.buffer(out)
         shape, dtype = out.type
         if buffer is None:
             made = f"{self.name_of(np.empty, 'empty')}({shape!r}, {self.name_of(dtype, dtype.name)})"
             self.lines.append(f"{out} = {made}")
         else:
-            self.lines.append(f"{out} = b{buffer}")
+            self.lines.append(f"{out} = {buffer}")
         self.lines.append(f"{out}[...] = {self.atom(record.inputs[0])}")
 
     def _ufunc(self, record: Record, out: Variable) -> None:
@@ -176,10 +186,10 @@ class _Writer:
             return
         impl: Any = record.primitive.impl
         args = [self._operand(impl, record, n) for n in range(len(record.inputs))]
-        buffer = self.plan.buffer_of.get(out.number)
+        buffer = self.buffer(out)
         if buffer is not None:
             # these two are about to take more operands by position
-            args.append(f"out=b{buffer}" if impl in (np.maximum, np.minimum) else f"b{buffer}")
+            args.append(f"out={buffer}" if impl in (np.maximum, np.minimum) else buffer)
         self.lines.append(f"{out} = {self.name_of(impl, name)}({', '.join(args)})")
 
     def _operand(self, ufunc: Any, record: Record, n: int) -> str:
@@ -204,7 +214,7 @@ class _Writer:
         outs = ", ".join(map(str, record.outputs)) + ("," if primitive.multiple_outputs else "")
         match name:
             case "sum" if primitive is REGISTRY["sum"]:
-                reduce = self.name_of(_add_reduce, "add_reduce")
+                reduce = self.name_of(add_reduce, "add_reduce")
                 whole = kind(record.inputs[0]).ndim == len(params["axis"]) == 1 and not params["keepdims"]
                 axis = None if whole else params["axis"]  # None is the fastest, and the same for a vector
                 keep = ", None, None, True" if params["keepdims"] else ""
@@ -246,10 +256,11 @@ class _Writer:
         if not v.type.shape:
             self.lines.append(f"if {v} != {v}: return None")
             return
-        self.lines.append(f"t = {self.name_of(_add_reduce, 'add_reduce')}({v}, None)")
+        self.lines.append(f"t = {self.name_of(add_reduce, 'add_reduce')}({v}, None)")
         self.lines.append("if t != t: return None")
 
-    def _return(self) -> None:
+    def results(self) -> None:
+        """Write the return statement."""
         given: set[int] = {v.number for v in self.tape.inputs}
         results = []
         for atom in self.tape.outputs:

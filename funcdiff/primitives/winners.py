@@ -16,7 +16,7 @@ def read_written(x: Any, path: Path) -> Any:
     if is_basic(index):  # not a view: the sweep will write into `x`
         value = through(x, path)
         if type(value) is np.ndarray:
-            return value.copy()
+            return value.copy(order="K")
         own_buffer(value)
         return value
     target = through(x, path[:-1])

@@ -264,7 +264,7 @@ def own(x: Any, shared: Sequence[Any] = ()) -> Any:
     """Return a result that nobody else holds: views, read-only arrays and inputs are copied."""
     if type(x) is np.ndarray:
         if x.base is not None or not x.flags.writeable or any(x is s for s in shared):
-            return x.copy()
+            return x.copy(order="K")
     elif type(x) is TracedArray and any(x is s for s in shared):
         return REGISTRY["positive"].function(x)
     return x

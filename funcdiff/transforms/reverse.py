@@ -427,7 +427,7 @@ class Recording:
             (rules.strong_push if strong else rules.push)(tan, n, i, j, x, y, v, t)
             if last and rules.primitive.is_lens:  # a view of a tangent would make the next write copy it
                 if type(tan[n]) is np.ndarray:
-                    tan[n] = tan[n].copy()
+                    tan[n] = tan[n].copy(order="K")
                 else:
                     own_buffer(tan[n])
         return [tan[p] if p >= 0 else None for p in self.places]
@@ -454,7 +454,7 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     A lasting recording outlives the transform: it shares no plain array with the caller.
     """
     if lasting:
-        values = [v.copy() if type(v) is np.ndarray else v for v in values]
+        values = [v.copy(order="K") if type(v) is np.ndarray else v for v in values]
     watcher = WATCHER.get()
     recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     boxes = [box(v, recorder, recorder.next()) for v in values]
@@ -465,7 +465,7 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
         frozen = recorder.frozen
     records = recorder.records
     if lasting and frozen:
-        copies = {id(a): a.copy() for a in frozen}
+        copies = {id(a): a.copy(order="K") for a in frozen}
         records = [_replaced(field, copies) for field in records]
     made = records, length, values, [o for o, _ in outs], [p for _, p in outs]
     recording = Recording(*made) if watcher is None else watcher.recording(recorder, *made)

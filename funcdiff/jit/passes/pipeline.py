@@ -11,6 +11,7 @@ from funcdiff.jit.passes.dead_code import drop_dead_code
 from funcdiff.jit.passes.rearrangements import fold_rearrangements
 from funcdiff.jit.passes.rewriting import Rewriter, chained
 
+
 def optimise(tape: Tape) -> Tape:
     """Return a tape with the same results, bit for bit, and less to do.
 

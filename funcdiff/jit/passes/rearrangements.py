@@ -7,7 +7,6 @@ from dataclasses import replace
 from funcdiff.core.tape import Atom, Record
 from funcdiff.jit.passes.rewriting import Rewriter, is_weak, kind
 
-
 _NAMES = frozenset(("reshape", "transpose", "broadcast_to", "sum_to", "astype"))
 
 
