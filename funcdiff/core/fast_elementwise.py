@@ -9,7 +9,7 @@ import numpy as np
 from funcdiff.core.array_type import type_of
 from funcdiff.core.constants import keep
 from funcdiff.core.matching import match, match_tangent
-from funcdiff.core.primitive import Elementwise, Function, Partial, reads
+from funcdiff.core.primitive import Elementwise, Function, Over, Partial, reads
 from funcdiff.core.recording import TracedArray, apply
 from funcdiff.core.rules import PLAIN_SCALARS, RULES, WEAK_SCALARS, Rules, product
 
@@ -26,14 +26,14 @@ def make_unary(primitive: Elementwise) -> Function:
     partial = primitive.partials[0]
     keep_out, keep_x = reads(partial) or (False, False)
     pull = _unary_pull(partial)
-    push = _unary_push(product(partial, 0, False))
-    times = product(partial, 0, False)
+    push = _unary_push(product(partial, False, 1))
+    times = product(partial, False, 1)
     RULES[pull] = Rules(
         primitive,
         pull,
-        _unary_pull_by(product(partial, 0, True)),
+        _unary_pull_by(product(partial, True, 1)),
         push,
-        _unary_push(product(partial, 0, True)),
+        _unary_push(product(partial, True, 1)),
     )
 
     def function(a: Any) -> Any:
@@ -84,7 +84,17 @@ def _unary_pull(partial: Partial) -> Function:
                 cot[i] = h if c is None else c + h
 
         return pull
-    return _unary_pull_by(product(partial, 0, False))
+    if isinstance(partial, Over):
+        below = partial.denominator
+
+        def pull_over(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g / below(v, x)
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+
+        return pull_over
+    return _unary_pull_by(product(partial, False, 1))
 
 
 def _unary_pull_by(times: Function) -> Function:
@@ -122,8 +132,8 @@ def make_binary(primitive: Elementwise) -> Function:
     p0, p1 = primitive.partials
     (v0, x0, y0), (v1, x1, y1) = (reads(p) or (False,) * 3 for p in (p0, p1))
     keep_v, keep_x, keep_y = v0 or v1, x0 or x1, y0 or y1
-    times0, times1 = product(p0, 0, False), product(p1, 1, False)
-    strong0, strong1 = product(p0, 0, True), product(p1, 1, True)
+    times0, times1 = product(p0, False, 2), product(p1, False, 2)
+    strong0, strong1 = product(p0, True, 2), product(p1, True, 2)
     pull = _binary_pull(p0, p1)
     RULES[pull] = Rules(
         primitive,
@@ -310,6 +320,24 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
                 cot[j] = h if c is None else c + h
 
         return pull
+    if isinstance(p0, Over) and callable(p1):
+        below = p0.denominator
+
+        def pull_over(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g / below(v, x, y)
+                if t is not None:
+                    h = match(h, t[0])
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+            if j >= 0:
+                h = g * p1(v, x, y)
+                if t is not None:
+                    h = match(h, t[1])
+                c = cot[j]
+                cot[j] = h if c is None else c + h
+
+        return pull_over
     if p0 == 1 and p1 in (1, -1):
         negate = p1 == -1
 
@@ -327,7 +355,7 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
                     cot[j] = h if c is None else c + h
 
         return pull_sum
-    return _binary_pull_by(product(p0, 0, False), product(p1, 1, False))
+    return _binary_pull_by(product(p0, False, 2), product(p1, False, 2))
 
 
 def _binary_pull_by(times0: Function, times1: Function) -> Function:

@@ -16,12 +16,12 @@ import numpy as np
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import LEAF
-from funcdiff.jit.liveness import Plan, is_elementwise, plan
+from funcdiff.jit.liveness import Plan, is_elementwise, plan, takes_buffer
 from funcdiff.jit.passes.rewriting import kind
 from funcdiff.jit.source import Source, Writer, add_reduce
 
-BLOCK = 8192  # elements
-LARGE = 4 * BLOCK
+BLOCK = 1 << 14  # elements: half a dozen buffers of them fit into the second-level cache
+LARGE = 8 * BLOCK
 WORTH = 4  # records
 
 Shape = tuple[int, ...]
@@ -106,19 +106,9 @@ class _BlockedWriter(Writer):
         self.functions: list[str] = []
 
     def write_schedule(self, found: Schedule) -> Source:
+        """Write the whole tape."""
         tape = self.tape
-        readers: dict[int, set[int]] = {}
-        for records in found.straight:
-            for record in records:
-                for v in variables(record.inputs):
-                    readers.setdefault(v.number, set()).add(-1)
-        for loops in found.loops:
-            for loop in loops.values():
-                for record in loop.records:
-                    for v in variables(record.inputs):
-                        readers.setdefault(v.number, set()).add(id(loop))
-        for v in variables(tape.outputs):
-            readers.setdefault(v.number, set()).add(-1)
+        readers = _readers(tape, found)
         for v in tape.inputs:
             if v.number in self.watched:
                 self._watch(v)
@@ -159,7 +149,9 @@ class _BlockedWriter(Writer):
         buffers = [f"b{n}" for n in range(len(inner.plan.buffers))]
         self.functions.append(f"def {name}({', '.join(parameters + buffers)}):")
         self.functions += [f"    {line}" for line in inner.lines]
-        results = [str(v) for v in sums] + [f"{self.name_of(add_reduce, 'add_reduce')}({v}, None)" for v in watches]
+        results = [str(v) for v in sums] + [
+            f"{self.name_of(add_reduce, 'add_reduce')}({v}, None)" for v in watches
+        ]
         self.functions.append(f"    return ({''.join(f'{r}, ' for r in results)})")
         self._call_blocks(loop, name, arrays, kept, inner, [*scalars.values()])
         total = self.name_of(_total, "total")
@@ -194,7 +186,26 @@ class _BlockedWriter(Writer):
         size = int(np.prod(loop.shape))
         dtypes = [k.dtype for k in inner.plan.buffers]
         blocks = self.name_of(Blocks(size, dtypes), "blocks")
-        self.lines.append(f"parts = [{name}({', '.join([*given, '*buffers'])}) for at, buffers in {blocks}()]")
+        self.lines.append(
+            f"parts = [{name}({', '.join([*given, '*buffers'])}) for at, buffers in {blocks}()]"
+        )
+
+
+def _readers(tape: Tape, found: Schedule) -> dict[int, set[int]]:
+    """Return, per variable, which loops read it; -1 stands for what is no loop."""
+    readers: dict[int, set[int]] = {}
+    for records in found.straight:
+        for record in records:
+            for v in variables(record.inputs):
+                readers.setdefault(v.number, set()).add(-1)
+    for loops in found.loops:
+        for loop in loops.values():
+            for record in loop.records:
+                for v in variables(record.inputs):
+                    readers.setdefault(v.number, set()).add(id(loop))
+    for v in variables(tape.outputs):
+        readers.setdefault(v.number, set()).add(-1)
+    return readers
 
 
 class _LoopWriter(Writer):
@@ -223,9 +234,11 @@ class _LoopWriter(Writer):
             self.record(record)
 
     def buffer(self, out: Variable) -> str | None:
+        """Return the block of a result, or the name of the memory that it is written into."""
         return f"o{out.number}" if out.number in self.kept else super().buffer(out)
 
     def atom(self, atom: Atom) -> str:
+        """Write an operand; of a constant array, its block."""
         if isinstance(atom, Literal) and kind(atom).shape == self.shape:
             name = f"c{len(self.extra)}"
             self.extra.append(name)
@@ -234,6 +247,7 @@ class _LoopWriter(Writer):
         return super().atom(atom)
 
     def record(self, record: Record) -> None:
+        """Write a record."""
         if record.primitive is REGISTRY["sum"]:
             reduce = self.name_of(add_reduce, "add_reduce")
             self.lines.append(f"{record.outputs[0]} = {reduce}({self.atom(record.inputs[0])}, None)")
@@ -241,9 +255,8 @@ class _LoopWriter(Writer):
         super().record(record)
         out = record.outputs[0]
         name = f"o{out.number}"
-        if out.number in self.kept and not self.lines[-1].endswith((f"{name})", f"out={name})")):
-            if record.primitive is not REGISTRY["broadcast_to"]:  # which has been written there
-                self.lines.append(f"{name}[...] = {out}")
+        if out.number in self.kept and not takes_buffer(record):
+            self.lines.append(f"{name}[...] = {out}")
 
 
 class Blocks:

@@ -43,7 +43,11 @@ class Captures:
         if id(f) in visited:
             return
         visited.add(id(f))
-        for inner in (getattr(f, "__wrapped__", None), getattr(f, "func", None), getattr(f, "__func__", None)):
+        for inner in (
+            getattr(f, "__wrapped__", None),
+            getattr(f, "func", None),
+            getattr(f, "__func__", None),
+        ):
             if callable(inner):
                 self._look(inner, visited)
         if not isinstance(f, FunctionType):

@@ -93,7 +93,9 @@ def jit(
         )
     if backend == "native":
         raise errors.UnsupportedError(
-            errors.at_user_line('backend="native" of jit is not there yet: use "numpy", or "auto", the default')
+            errors.at_user_line(
+                'backend="native" of jit is not there yet: use "numpy", or "auto", the default'
+            )
         )
     compiled = Compiled(f, Statics(f, static_argnums, static_argnames))
     fast = compiled.fast
@@ -119,9 +121,16 @@ def jit(
                 entry = fast.get(tuple(key))
                 if entry is not None and compiled.captures.same():
                     path = entry.paths.recent
-                    if path is not None and not path.keys:
-                        out = path.program(*(args if plain else [_float64(a) if type(a) is float else a for a in args]))
-                        return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
+                    values = args if plain else [_float64(a) if type(a) is float else a for a in args]
+                    try:
+                        if path is not None and not path.keys:
+                            out = path.program(*values)
+                            return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
+                        found = entry.paths.find(lambda path: path.program(*values))
+                        if found is not None:
+                            return found[0].out_tree.unflatten(found[1])
+                    except Unsteady:
+                        return f(*args)
         return compiled.call(args, kwargs)
 
     jitted.lower = compiled.lower  # type: ignore[attr-defined]
@@ -271,6 +280,8 @@ class Compiled:
             else:
                 return
         if entry is self.entries.get(signature.key):
+            if len(self.fast) >= SIGNATURES:
+                self.fast.clear()
             self.fast[tuple(key)] = entry
 
 
@@ -301,7 +312,8 @@ def _is_mapped(x: Any) -> bool:
 
 def _place(n: int, signature: Signature) -> int:
     """Return where a leaf stands among those that are numbers."""
-    return n - sum(m < n for m, _ in signature.objects)
+    before = [m for m, _ in signature.objects if m < n]
+    return n - len(before)
 
 
 def _is_strong(tape: Tape) -> bool:
@@ -321,5 +333,3 @@ def _input_name(path: tuple[Any, ...]) -> str:
     if path[0] == 0:
         return f"arg{path[1]}{path_name(path[2:])}"
     return f"{path[1]}{path_name(path[2:])}"
-
-

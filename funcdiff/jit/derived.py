@@ -112,7 +112,9 @@ def _split(tape: Tape, name: str, count: int, outputs: int) -> Halves:
     reused = tuple(n for n, v in enumerate(tape.inputs[:count]) if v.number in used)
     given = {v.number for v in tape.inputs}
     residuals = tuple(v for n, v in used.items() if n not in late and n not in given)
-    first = _tape(f"{tape.name}, values", tape.inputs[:count], early_records, (*tape.outputs[:outputs], *residuals))
+    first = _tape(
+        f"{tape.name}, values", tape.inputs[:count], early_records, (*tape.outputs[:outputs], *residuals)
+    )
     second = _tape(
         f"{tape.name}, {name}",
         (*(tape.inputs[n] for n in reused), *residuals, *tape.inputs[count:]),
@@ -128,7 +130,9 @@ def _inverses(early: Sequence[Record], late: Sequence[Record]) -> list[Record]:
     return [
         r
         for r in early
-        if r.primitive is REGISTRY["divide"] and r.outputs[0].number in used and is_filled_with(r.inputs[0], 1)
+        if r.primitive is REGISTRY["divide"]
+        and r.outputs[0].number in used
+        and is_filled_with(r.inputs[0], 1)
     ]
 
 
@@ -196,7 +200,8 @@ def example(x: Any) -> Any:
 def is_tangled(tape: Tape) -> bool:
     """Tell whether a tape holds traced values, which its function closes over."""
     return any(
-        any(isinstance(a, Literal) and type(a.value) is TracedArray for a in r.inputs) or _holds_traced(r.params)
+        any(isinstance(a, Literal) and type(a.value) is TracedArray for a in r.inputs)
+        or _holds_traced(r.params)
         for r in tape.records
     ) or any(isinstance(a, Literal) and type(a.value) is TracedArray for a in tape.outputs)
 
@@ -215,5 +220,3 @@ def _or_zeros(x: Any, type_: ArrayType) -> Any:
 
 def _ones(type_: ArrayType) -> Any:
     return np.ones(type_.shape, type_.dtype)[()]
-
-

@@ -7,6 +7,7 @@ says that there is none yet.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -44,9 +45,6 @@ class Path:
 
 def _guards_only(tape: Tape) -> Tape:
 
-
-
-
     return replace(tape, outputs=(), out_tree=flatten([])[1])
 
 
@@ -69,6 +67,7 @@ class Paths:
         self.recent: Path | None = None
         self.warned = False
         self.wasted = 0  # how often lately a recorded path was not met again
+        self.lock = threading.Lock()
 
     @property
     def thrashing(self) -> bool:
@@ -83,7 +82,8 @@ class Paths:
             out = run(path)
             if type(out) is not Miss:
                 if path is not self.recent:
-                    self._use(path)
+                    with self.lock:
+                        self._use(path)
                 if self.wasted:
                     self.wasted -= 1
                 return path, out
@@ -104,11 +104,16 @@ class Paths:
 
     def add(self, path: Path) -> None:
         """Enter a path, and drop the one used least recently if there are too many."""
-        if len(self.order) >= LIMIT:
-            self._warn()
-            self.wasted += 2  # one is taken off by every path that is met again
-            self._drop(next(iter(self.order)))
-        self._use(path)
+        with self.lock:
+            full = len(self.order) >= LIMIT
+            if full:
+                self.wasted += 2  # one is taken off by every path that is met again
+                culprit = self._culprit()
+                self._drop(next(iter(self.order)))
+            self._use(path)
+        if full and not self.warned:
+            self.warned = True
+            self._warn(culprit)
 
     def _use(self, path: Path) -> None:
         self.recent = path
@@ -136,17 +141,17 @@ class Paths:
                 if child.recent is None:
                     del parent.children[key]
 
-    def _warn(self) -> None:
-        if self.warned:
-            return
-        self.warned = True
+    def _culprit(self) -> str:
+        """Return the line at which paths part most often."""
         counts: Counter[str] = Counter()
         nodes = [self.root]
         while nodes:
             node = nodes.pop()
             counts[node.line] += max(0, len(node.children) - 1)
             nodes.extend(node.children.values())
-        line = max(counts, key=lambda name: counts[name])
+        return max(counts, key=lambda name: counts[name])
+
+    def _warn(self, line: str) -> None:
         warnings.warn(
             errors.at_user_line(
                 f"jit of {self.name} has recorded more than {LIMIT} paths of Python's control flow, most of them "
@@ -165,5 +170,3 @@ def _key(value: Any) -> Any:
     if value.dtype.kind == "b" and not value.shape:
         return bool(value)
     return (value.shape, value.dtype.str, (value + 0 if value.dtype.kind in "fc" else value).tobytes())
-
-

@@ -12,7 +12,36 @@ from funcdiff.core.tape import Record, Tape, Variable, variables
 
 # not ufuncs, and their results are never views of an operand
 _FRESH = frozenset(
-    ["scale", "ratio", "sum", "max", "min", "prod", "matmul", "where", "concatenate", "stack", "index_add", "update_at", "copy", "astype", "real", "imag", "cumsum", "cumprod", "solve", "inv", "cholesky", "det", "argmax", "argmin", "gather", "scatter_add", "tensordot", "clip"]
+    [
+        "scale",
+        "ratio",
+        "sum",
+        "max",
+        "min",
+        "prod",
+        "matmul",
+        "where",
+        "concatenate",
+        "stack",
+        "index_add",
+        "update_at",
+        "copy",
+        "astype",
+        "real",
+        "imag",
+        "cumsum",
+        "cumprod",
+        "solve",
+        "inv",
+        "cholesky",
+        "det",
+        "argmax",
+        "argmin",
+        "gather",
+        "scatter_add",
+        "tensordot",
+        "clip",
+    ]
 )
 
 

@@ -28,6 +28,7 @@ class Code:
         self.keeps = sum(k.size * k.dtype.itemsize for k in self.source.buffers) <= KEPT_BYTES
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
+        """Run on leaves; answer None where a watched value holds a NaN."""
         try:
             run = self.idle.pop()  # atomic: no two calls get the same buffers
         except IndexError:
@@ -78,6 +79,7 @@ class Program:
         return (self.scalar or self.code).source.text
 
     def __call__(self, *leaves: Any) -> Any:
+        """Run on leaves."""
         if self.scalar is not None:
             try:
                 out = self.scalar(leaves)
@@ -92,4 +94,3 @@ class Program:
                     self._strong_code = Code(generate(self.strong))
                 out = self._strong_code(leaves)
         return out
-

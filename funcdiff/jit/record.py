@@ -70,7 +70,10 @@ class Call:
 
         def pull(g: Any, needed: Sequence[int], _out: Any, _args: Any, _params: Any) -> list[Any]:
             by_place = dict(zip(active, recording.pull(list(g)), strict=True))
-            return [np.zeros(values[n].shape, values[n].dtype) if by_place[n] is None else by_place[n] for n in needed]
+            return [
+                np.zeros(values[n].shape, values[n].dtype) if by_place[n] is None else by_place[n]
+                for n in needed
+            ]
 
         return _primitive(primitive.name, Call(self.program, pull, self._push)), tuple(recording.outputs)
 
@@ -87,8 +90,8 @@ class Call:
         active = tuple(n for n, t in enumerate(tangents) if t is not None)
         halves = pushforward_of(self.program, active, values)
         if halves is None:
-            outs, pushed = push_forward(flat(self.program), values, tangents)
-            return tuple(outs), tuple(pushed)
+            run = push_forward(flat(self.program), values, tangents)
+            return tuple(run[0]), tuple(run[1])
         given = [match_tangent(tangents[n], type_of(values[n])) for n in active]
         outs, kept = self._values(halves, values)
         pushed = call(halves.linear, [*kept, *given])

@@ -75,7 +75,19 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "tanh": math.tanh,
 }
 _FLOAT, _BOOL = np.dtype(float), np.dtype(bool)
-_LOGICAL = frozenset(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not"])
+_LOGICAL = frozenset(
+    [
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "equal",
+        "not_equal",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+    ]
+)
 
 
 def is_scalar(tape: Tape) -> bool:
@@ -122,9 +134,7 @@ def generate_scalar(tape: Tape, watched: Sequence[Variable] = ()) -> Source:
                 test = f"{guard.variable} != seen{index}"
             lines.append(f"if {test}: return Miss({index}, {_boxed(guard.variable)})")
 
-    for v in tape.inputs:
-        if v.number in wanted:
-            lines.append(f"if {v} != {v}: return None")
+    lines += [f"if {v} != {v}: return None" for v in tape.inputs if v.number in wanted]
     for position, record in enumerate(tape.records):
         write_guards(position)
         out = record.outputs[0]

@@ -26,7 +26,9 @@ class Statics:
         for n in nums:
             if not isinstance(n, (int, np.integer)) or isinstance(n, bool):
                 raise errors.ArgnumsError(
-                    errors.at_user_line(f"static_argnums of jit must be an int or a tuple of ints, not {argnums!r}")
+                    errors.at_user_line(
+                        f"static_argnums of jit must be an int or a tuple of ints, not {argnums!r}"
+                    )
                 )
         for name in names:
             if not isinstance(name, str):
@@ -56,7 +58,9 @@ class Statics:
         return rest, {k: a for k, a in kwargs.items() if k not in self.names}, (fixed, named, len(args))
 
     @staticmethod
-    def join(args: tuple[Any, ...], kwargs: dict[str, Any], static: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def join(
+        args: tuple[Any, ...], kwargs: dict[str, Any], static: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Put static arguments back in their places."""
         if not static:
             return args, kwargs

@@ -315,5 +315,3 @@ def _same(x: Any, y: np.ndarray) -> bool:
 def _own(x: Any) -> Any:
     """Return an array that is nobody else's: what made it may have returned an operand or a view of one."""
     return x.copy() if isinstance(x, np.ndarray) else x
-
-

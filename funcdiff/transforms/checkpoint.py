@@ -88,8 +88,11 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         places = [n for n, x in enumerate(leaves) if isinstance(x, (TracedArray, np.ndarray))]
         out_tree: list[AnyTree] = [LEAF]
 
+        # a traced array in the function would make a cycle with its tape
+        fixed = [None if n in places else x for n, x in enumerate(leaves)]
+
         def flat(*operands: Any) -> list[Any]:
-            values = list(leaves)
+            values = list(fixed)
             for n, v in zip(places, operands, strict=True):
                 values[n] = v
             outs, out_tree[0] = flatten(call(values))

@@ -58,7 +58,7 @@ def checkpoint_loop(
     >>> def last(rate):
     ...     return fd.checkpoint_loop(step, 1000, 1.0, rate, slots=10)
     >>> round(float(fd.grad(last)(0.001)), 6)
-    -376.877989
+    -386.532361
     """
     check_callable("checkpoint_loop", body)
     if steps < 0:

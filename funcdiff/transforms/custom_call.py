@@ -20,6 +20,23 @@ from funcdiff.transforms.vmap import batch_flat
 Flat = Callable[..., list[Any]]
 
 
+class CallPrimitive(General):
+    """The primitive of one call; its function refers to it, but not it to its function.
+
+    In a cycle, the residuals of every call would be kept until the garbage collector runs.
+    """
+
+    @property
+    def function(self) -> Any:  # type: ignore[override]
+        """What applies the call."""
+
+        def function(*values: Any, **params: Any) -> Any:
+            return apply(self, values, params)
+
+        function.__name__ = self.name
+        return function
+
+
 class Call:
     """One call of a function with custom rules, on leaves; it is the `custom` of a primitive."""
 
@@ -36,16 +53,13 @@ class Call:
 
     def primitive(self) -> General:
         """Return the primitive that applies this call."""
-        primitive = General(
+        return CallPrimitive(
             self.name,
             lambda *values, **_: tuple(self.f(*values)),
             multiple_outputs=True,
             custom=self,
             holomorphic=True,
         )
-        primitive.function = lambda *values, **params: apply(primitive, values, params)
-        primitive.function.__name__ = self.name
-        return primitive
 
     def reverse(self, level: int, primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Evaluate under reverse mode; return the primitive to record and the outputs."""

@@ -71,8 +71,10 @@ def numerical(f: Callable[..., Any], *, step: float | None = None) -> Callable[.
         places = [n for n, v in enumerate(values) if getattr(v, "dtype", _OBJECT).kind in "fcbiu"]
         out_tree: list[AnyTree] = [LEAF]
 
+        fixed = [None if n in places else x for n, x in enumerate(leaves)]  # no cycles with the tape
+
         def flat(*operands: Any) -> list[Any]:
-            given = list(leaves)
+            given = list(fixed)
             for n, v in zip(places, operands, strict=True):
                 given[n] = v.copy() if isinstance(v, np.ndarray) else v
             outs, out_tree[0] = flatten(f(*tree.unflatten(given), **kwargs))

@@ -175,7 +175,7 @@ def cotangents(
     """Return the cotangents of the needed arguments of any primitive."""
     match primitive:
         case Elementwise():
-            return [product(partial_of(primitive, n), n, strong)(g, out, *args) for n in needed]
+            return [product(partial_of(primitive, n), strong)(g, out, *args) for n in needed]
         case Linear(variadic=True):
             return [primitive.transposes[0](n, g, *args, **params) for n in needed]
         case Linear():
@@ -262,7 +262,7 @@ def out_tangent(
             ]
             return function(*full, **params)
         case Elementwise():
-            terms = [product(partial_of(primitive, n), n, strong)(tangents[n], out, *args) for n in active]
+            terms = [product(partial_of(primitive, n), strong)(tangents[n], out, *args) for n in active]
         case Multilinear():
             terms = [function(*args[:n], tangents[n], *args[n + 1 :], **params) for n in active]
         case General():

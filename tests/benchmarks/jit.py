@@ -88,7 +88,9 @@ def compile_time(effort: Effort) -> Table:
         times = interleave({"all": both, "trace": lambda g=gradient: fd.trace(g)(x)}, effort)
         total, traced = times["all"].median, times["trace"].median
         per = 1e6 / len(tape)
-        rows.append((str(len(tape)), f"{1e3 * total:.1f}", f"{per * total:.1f}", f"{per * (total - traced):.1f}"))
+        rows.append(
+            (str(len(tape)), f"{1e3 * total:.1f}", f"{per * total:.1f}", f"{per * (total - traced):.1f}")
+        )
     header = ("records", "ms", "us per record", "of them after recording")
     return Table("compile time of a value and gradient (budget: 100 us per record)", header, rows)
 

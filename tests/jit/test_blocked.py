@@ -29,7 +29,9 @@ def standardised(x):
 
 
 def sliced(x):
-    return np.sum(np.sin(x[1:] - x[:-1]) ** 2) + np.maximum(x, 0.1).sum() * 2 + np.sum(np.sqrt(np.abs(x)) ** 2.5)
+    return (
+        np.sum(np.sin(x[1:] - x[:-1]) ** 2) + np.maximum(x, 0.1).sum() * 2 + np.sum(np.sqrt(np.abs(x)) ** 2.5)
+    )
 
 
 def values(x):

@@ -115,7 +115,10 @@ def test_with_vmap(f):
         near(mapped(batch), expected)
         near(mapped(batch), expected)
     near(fd.jacobian(fd.vmap(jit(f)))(batch), fd.jacobian(fd.vmap(f))(batch))
-    near(fd.grad(lambda b: np.sum(fd.vmap(jit(f))(b) ** 2))(batch), fd.grad(lambda b: np.sum(fd.vmap(f)(b) ** 2))(batch))
+    near(
+        fd.grad(lambda b: np.sum(fd.vmap(jit(f))(b) ** 2))(batch),
+        fd.grad(lambda b: np.sum(fd.vmap(f)(b) ** 2))(batch),
+    )
     near(fd.vmap(fd.hessian(jit(f)))(batch), fd.vmap(fd.hessian(f))(batch))
     deep = np.stack([batch, batch + 0.1])
     near(fd.vmap(fd.vmap(jit(f)))(deep), fd.vmap(fd.vmap(f))(deep))

@@ -358,7 +358,15 @@ def test_scalar_programs(make):
 
     for f in (loss, fd.grad(loss), fd.value_and_grad(loss, argnums=(0, 1)), fd.hessian(loss)):
         compiled = jit(f)
-        for x, y in [(0.5, 0.7), (2.0, -1.0), (-0.3, 0.1), (0.0, 0.0), (700.0, 1.0), (np.inf, 1.0), (np.nan, 1.0)]:
+        for x, y in [
+            (0.5, 0.7),
+            (2.0, -1.0),
+            (-0.3, 0.1),
+            (0.0, 0.0),
+            (700.0, 1.0),
+            (np.inf, 1.0),
+            (np.nan, 1.0),
+        ]:
             x, y = make(x), make(y)
             with np.errstate(all="ignore"):
                 expected = fd.core.trees.flatten(f(x, y))[0]
@@ -373,7 +381,15 @@ def test_scalar_programs(make):
 
 def test_scalar_programs_where_python_raises_and_numpy_answers():
     with np.errstate(all="ignore"):
-        for f in (np.log, np.exp, np.sqrt, lambda x: 1.0 / x, lambda x: x**0.5, np.arcsin, lambda x: np.sin(1 / x)):
+        for f in (
+            np.log,
+            np.exp,
+            np.sqrt,
+            lambda x: 1.0 / x,
+            lambda x: x**0.5,
+            np.arcsin,
+            lambda x: np.sin(1 / x),
+        ):
             for x in (-2.0, 0.0, 1e4, np.inf, -np.inf, np.nan, 0.5):
                 x = np.float64(x)
                 assert_allclose(jit(lambda x, f=f: f(x) * 2)(x), f(x) * 2, rtol=1e-14)

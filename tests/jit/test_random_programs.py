@@ -51,5 +51,14 @@ def check_second_order(program: Program) -> None:
 
 
 def points(program: Program) -> list[Any]:
-    """The program's own point, and others, where branches may be taken differently."""
-    return [program.x, program.x + 0.01, program.x.copy(), -0.5 * program.x]
+    """The program's own point, and others where it runs too; branches may be taken differently there."""
+    found = []
+    for point in (program.x, program.x + 0.01, program.x.copy(), -0.5 * program.x):
+        try:
+            with np.errstate(all="ignore"):
+                values = program(point.copy())
+        except (ValueError, IndexError, np.linalg.LinAlgError):
+            continue
+        if all(np.isfinite(v).all() for v in values):
+            found.append(point)
+    return found

@@ -65,9 +65,9 @@ def test_second_order_and_batches():
 @functools.cache
 def fewest(steps, slots):
     """The fewest steps that must be taken again to reverse a loop, by dynamic programming."""
-    if steps <= 1:
-        return 0
-    return min(m + fewest(steps - m, max(slots - 1, 1)) + fewest(m, slots) for m in range(1, steps))
+    if steps <= 1 or slots == 1:
+        return steps * (steps - 1) // 2
+    return min(m + fewest(steps - m, slots - 1) + fewest(m, slots) for m in range(1, steps))
 
 
 def taken(steps, slots):
@@ -121,12 +121,12 @@ def test_errors():
         fd.checkpoint_loop(step, -1, X)
     with pytest.raises(ValueError, match="slots"):
         fd.checkpoint_loop(step, 3, X, slots=0)
+
+    def loss(x):
+        def body(i, y):
+            return x * y
+
+        return fd.checkpoint_loop(body, 5, x)
+
     with pytest.raises(fd.errors.CustomRuleError, match=r"body.*as an argument"):
-
-        def f(x):
-            def body(i, y):
-                return x * y
-
-            return fd.checkpoint_loop(body, 5, x)
-
-        fd.grad(f)(1.0)
+        fd.grad(loss)(1.0)

@@ -19,7 +19,38 @@ from funcdiff.jit.passes.rewriting import Rewriter, is_filled_with, is_weak, kin
 
 # elementwise primitives that answer NaN to a NaN in any operand; fmax and power, for two, do not
 _KEEP_NAN = frozenset(
-    ["add", "subtract", "multiply", "divide", "negative", "positive", "square", "sqrt", "cbrt", "reciprocal", "absolute", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"]
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "negative",
+        "positive",
+        "square",
+        "sqrt",
+        "cbrt",
+        "reciprocal",
+        "absolute",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+    ]
 )
 # linear ones of ours may drop an element, but never make a number of a NaN
 _OURS = (Linear, Multilinear)
