@@ -11,6 +11,7 @@ from funcdiff import scipy as scipy
 from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
+from funcdiff.jit.compile import jit as jit
 from funcdiff.transforms.checkpoint import checkpoint as checkpoint
 from funcdiff.transforms.checkpoint_loop import checkpoint_loop as checkpoint_loop
 from funcdiff.transforms.custom import custom_jvp as custom_jvp
@@ -59,6 +60,7 @@ __all__ = [
     "jacobian",
     "jacrev",
     "jet",
+    "jit",
     "jvp",
     "laplacian",
     "linear_transpose",

@@ -1,6 +1,6 @@
 """Source that computes large arrays block by block, so that what is between stays in the cache.
 
-Records that act on each element of arrays of one shape, and sums of these, make up loops over blocks;
+Records that act on each element of arrays of one shape, and reductions of these, make up loops over blocks;
 what else there is runs between the loops.  A loop's results are written where they belong, its sums
 are added up from those of the blocks, which rounds a little differently than one sum does.
 """
@@ -23,6 +23,12 @@ from funcdiff.jit.source import Source, Writer, add_reduce
 BLOCK = 1 << 14  # elements: half a dozen buffers of them fit into the second-level cache
 LARGE = 8 * BLOCK
 WORTH = 4  # records
+
+REDUCTIONS: dict[str, tuple[Any, str]] = {
+    "sum": (add_reduce, "add_reduce"),
+    "max": (np.maximum.reduce, "maximum_reduce"),
+    "min": (np.minimum.reduce, "minimum_reduce"),
+}
 
 Shape = tuple[int, ...]
 
@@ -80,11 +86,11 @@ def schedule(tape: Tape) -> Schedule | None:
 
 def _loop_shape(record: Record) -> Shape | None:
     """Return the shape of the arrays that a record reads or makes element by element."""
-    if record.primitive is REGISTRY["sum"]:
+    if record.primitive.name in REDUCTIONS:
         type_ = kind(record.inputs[0])
         whole = len(record.params["axis"]) == len(type_.shape) and not record.params["keepdims"]
         large = whole and type_.size >= LARGE and isinstance(record.inputs[0], Variable)
-        return type_.shape if large and type_.dtype.kind == "f" else None
+        return type_.shape if large and type_.dtype.kind in "fbiu" else None
     out = record.outputs[0].type if record.outputs else None
     if out is None or out.size < LARGE:
         return None
@@ -140,7 +146,8 @@ class _BlockedWriter(Writer):
                     else:
                         scalars[a.number] = a
         kept = [v for n, v in made.items() if v.type.shape and readers.get(n, set()) - {id(loop)}]
-        sums = [v for v in made.values() if not v.type.shape]
+        sums = [r.outputs[0] for r in loop.records if r.primitive.name in REDUCTIONS]
+        names = [r.primitive.name for r in loop.records if r.primitive.name in REDUCTIONS]
         watches = [v for n, v in made.items() if n in self.watched and v.type.shape]
         inner = _LoopWriter(self, loop, [*scalars.values()], arrays, kept)
         name = f"block_{len([f for f in self.functions if f.startswith('def ')])}"
@@ -155,12 +162,12 @@ class _BlockedWriter(Writer):
         self.functions.append(f"    return ({''.join(f'{r}, ' for r in results)})")
         self._call_blocks(loop, name, arrays, kept, inner, [*scalars.values()])
         total = self.name_of(_total, "total")
-        for n, v in enumerate(sums):
-            self.lines.append(f"{v} = {total}(parts, {n})")
+        for n, (v, name) in enumerate(zip(sums, names, strict=True)):
+            self.lines.append(f"{v} = {total}(parts, {n}, {self.name_of(*REDUCTIONS[name])})")
             if v.number in self.watched:
                 self._watch(v)
         for n in range(len(sums), len(results)):
-            self.lines.append(f"t = {total}(parts, {n})")
+            self.lines.append(f"t = {total}(parts, {n}, {self.name_of(add_reduce, 'add_reduce')})")
             self.lines.append("if t != t: return None")
 
     def _call_blocks(
@@ -248,8 +255,8 @@ class _LoopWriter(Writer):
 
     def record(self, record: Record) -> None:
         """Write a record."""
-        if record.primitive is REGISTRY["sum"]:
-            reduce = self.name_of(add_reduce, "add_reduce")
+        if record.primitive.name in REDUCTIONS:
+            reduce = self.name_of(*REDUCTIONS[record.primitive.name])
             self.lines.append(f"{record.outputs[0]} = {reduce}({self.atom(record.inputs[0])}, None)")
             return
         super().record(record)
@@ -267,6 +274,7 @@ class Blocks:
         self.dtypes = dtypes
 
     def __call__(self) -> Any:
+        """Yield a slice and buffers of its length, block after block."""
         buffers = tuple(np.empty(BLOCK, dtype) for dtype in self.dtypes)
         whole = self.size - self.size % BLOCK
         for start in range(0, whole, BLOCK):
@@ -275,5 +283,5 @@ class Blocks:
             yield slice(whole, self.size), tuple(b[: self.size - whole] for b in buffers)
 
 
-def _total(parts: Sequence[Any], n: int) -> Any:
-    return np.add.reduce(np.array([part[n] for part in parts]))
+def _total(parts: Sequence[Any], n: int, reduce: Any) -> Any:
+    return reduce(np.array([part[n] for part in parts]))

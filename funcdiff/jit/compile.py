@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
+_MISSING: Any = object()
 _float64 = np.float64
 _ndarray = np.ndarray
 
@@ -98,39 +100,19 @@ def jit(
             )
         )
     compiled = Compiled(f, Statics(f, static_argnums, static_argnames))
-    fast = compiled.fast
+    quick, flat = compiled.quick, not compiled.statics.any
 
     @wrap(f, "jit")
     def jitted(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
-            key: list[Any] = []
-            plain = True
-            for a in args:
-                kind = type(a)
-                if kind is _ndarray and a.ndim:
-                    key.append(a.shape)
-                    key.append(a.dtype)
-                elif kind is _float64:
-                    key.append(_float64)
-                elif kind is float:
-                    key.append(float)
-                    plain = False
-                else:
-                    break
-            else:
-                entry = fast.get(tuple(key))
-                if entry is not None and compiled.captures.same():
-                    path = entry.paths.recent
-                    values = args if plain else [_float64(a) if type(a) is float else a for a in args]
-                    try:
-                        if path is not None and not path.keys:
-                            out = path.program(*values)
-                            return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
-                        found = entry.paths.find(lambda path: path.program(*values))
-                        if found is not None:
-                            return found[0].out_tree.unflatten(found[1])
-                    except Unsteady:
-                        return f(*args)
+            out = quick(args, [])
+            if out is not _MISSING:
+                return out
+        if flat:
+            leaves, tree = flatten((args, kwargs))
+            out = quick(leaves, [tree.spec])  # type: ignore[union-attr]
+            if out is not _MISSING:
+                return out
         return compiled.call(args, kwargs)
 
     jitted.lower = compiled.lower  # type: ignore[attr-defined]
@@ -156,6 +138,35 @@ class Compiled:
         self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
         self.captures = Captures(f)
 
+    def quick(self, leaves: Sequence[Any], key: list[Any]) -> Any:
+        """Run what is there for leaves all of which are arrays of one axis or more, or floats."""
+        plain = True
+        for a in leaves:
+            kind = type(a)
+            if kind is _ndarray and a.ndim:
+                key.append(a.shape)
+                key.append(a.dtype)
+            elif kind is _float64:
+                key.append(_float64)
+            elif kind is float:
+                key.append(float)
+                plain = False
+            else:
+                return _MISSING
+        entry = self.fast.get(tuple(key))
+        if entry is None or not self.captures.same():
+            return _MISSING
+        path = entry.paths.recent
+        values = leaves if plain else [_float64(a) if type(a) is float else a for a in leaves]
+        try:
+            if path is not None and not path.keys:
+                out = path.program(*values)
+                return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
+            found = entry.paths.find(partial(_run, values=values))
+        except Unsteady:
+            return _MISSING
+        return _MISSING if found is None else found[0].out_tree.unflatten(found[1])
+
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the function, recording what has not been recorded yet."""
         rest, named, static = self.statics.part(args, kwargs)
@@ -170,7 +181,7 @@ class Compiled:
         if found is None:
             return self.f(*args, **kwargs)
         path, out = found
-        if not static and not kwargs:
+        if not static:
             self._remember(args, signature, entry)
         return path.out_tree.unflatten(out)
 
@@ -269,20 +280,21 @@ class Compiled:
         return any(len(kind) == 3 and kind[2] is not None for kind in signature.key[1])
 
     def _remember(self, args: tuple[Any, ...], signature: Signature, entry: Entry) -> None:
-        """Enter what `jitted` looks up first: arrays of one axis or more, and floats, by position."""
-        key: list[Any] = []
-        for a in args:
-            kind = type(a)
-            if kind is _ndarray and a.ndim and not a.dtype.hasobject:
-                key += (a.shape, a.dtype)
-            elif kind is float or kind is _float64:
-                key.append(kind)
-            else:
+        """Enter what `quick` looks up, by position where all arguments are leaves of its kinds."""
+        key: list[Any] = [] if all(map(_is_quick, args)) and not signature.has_names else [signature.key[0]]
+        for a in signature.leaves:
+            if not _is_quick(a):
                 return
+            key += (a.shape, a.dtype) if type(a) is _ndarray else (type(a),)
         if entry is self.entries.get(signature.key):
             if len(self.fast) >= SIGNATURES:
                 self.fast.clear()
             self.fast[tuple(key)] = entry
+
+
+def _is_quick(a: Any) -> bool:
+    kind = type(a)
+    return kind is float or kind is _float64 or (kind is _ndarray and a.ndim > 0 and not a.dtype.hasobject)
 
 
 def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:
@@ -294,11 +306,11 @@ def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:
     return entry
 
 
-def _run(path: Path, values: list[Any]) -> Any:
+def _run(path: Path, values: Sequence[Any]) -> Any:
     return path.program(*values)
 
 
-def _check(path: Path, values: list[Any]) -> Any:
+def _check(path: Path, values: Sequence[Any]) -> Any:
     return path.check(*values)
 
 

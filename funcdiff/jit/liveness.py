@@ -85,6 +85,8 @@ class Plan:
         For a variable's number, the buffer that its record writes into.
     fresh : set
         Numbers of variables that lie in memory of their own.
+    in_place : set
+        Numbers of results of `update_at` that are written over the array they are a changed copy of.
     dead : dict
         For a position, the large variables that the record there is the last to need.
     """
@@ -92,6 +94,7 @@ class Plan:
     buffers: list[ArrayType] = field(default_factory=list)
     buffer_of: dict[int, int] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
+    in_place: set[int] = field(default_factory=set)
     dead: dict[int, list[Variable]] = field(default_factory=dict)
 
 
@@ -147,6 +150,8 @@ def plan(tape: Tape) -> Plan:
                 else:
                     found.buffer_of[out.number] = len(found.buffers)
                     found.buffers.append(out.type)
+        if record.primitive is REGISTRY["update_at"]:
+            _write_in_place(record, here, returned, found)
         for number in here:
             buffer = found.buffer_of.get(number)
             if buffer is not None:
@@ -154,6 +159,22 @@ def plan(tape: Tape) -> Plan:
             elif types[number].size * types[number].dtype.itemsize >= LARGE:
                 found.dead.setdefault(position, []).append(Variable(number, types[number]))
     return found
+
+
+def _write_in_place(record: Record, here: list[int], returned: set[int], found: Plan) -> None:
+    """Let an array that nobody needs any more become the changed copy of itself."""
+    old, out = record.inputs[0], record.outputs[0]
+    if not isinstance(old, Variable) or old.number not in here or old.number not in found.fresh:
+        return
+    if old.type != out.type or not out.type.shape:
+        return
+    buffer = found.buffer_of.get(old.number)
+    if buffer is not None:
+        if out.number in returned:
+            return
+        found.buffer_of[out.number] = buffer
+        here.remove(old.number)
+    found.in_place.add(out.number)
 
 
 def _roots(tape: Tape) -> dict[int, frozenset[int]]:

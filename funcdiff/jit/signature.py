@@ -44,6 +44,7 @@ class Statics:
             nums = (*given, *(parameters.index(name) for name in names if name in parameters))
         self.nums = frozenset(int(n) for n in nums)
         self.names = frozenset(names)
+        self.any = bool(nums or names)
 
     def part(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Return (dynamic args, dynamic kwargs, static ones as a hashable)."""
@@ -73,11 +74,13 @@ class Statics:
 class Signature:
     """The arguments of one call as leaves, and what of them decides which program is run."""
 
-    __slots__ = ("key", "objects", "static", "traced", "tree", "values")
+    __slots__ = ("has_names", "key", "leaves", "objects", "static", "traced", "tree", "values")
 
     def __init__(self, f: Any, args: Any, kwargs: Any, static: Any) -> None:
         leaves, tree = flatten((args, kwargs))
         self.tree: AnyTree = tree
+        self.leaves = leaves
+        self.has_names = bool(kwargs)
         self.static = static
         self.values: list[Any] = []  # leaves as NumPy has them
         self.objects: list[Any] = []  # (place, object) of leaves that are no numbers: static too

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.mutation import write_plain
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.jit.liveness import is_ufunc, plan, takes_buffer
@@ -24,6 +25,10 @@ from funcdiff.jit.passes.rewriting import is_weak, kind
 
 _number = count().__next__
 add_reduce = np.add.reduce  # a new object each time it is asked for
+_EXTREMA: dict[str, tuple[Any, str]] = {
+    "max": (np.maximum.reduce, "maximum_reduce"),
+    "min": (np.minimum.reduce, "minimum_reduce"),
+}
 _TAKEN = re.compile(r"x\d+|b\d+|t|run|make")
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
@@ -157,6 +162,8 @@ class Writer:
             self._broadcast(record, out)
         elif out is not None and is_ufunc(record):
             self._ufunc(record, out)
+        elif out is not None and out.number in self.plan.in_place:
+            self._write(record, out)
         else:
             self._call(record)
 
@@ -169,6 +176,17 @@ class Writer:
         else:
             self.lines.append(f"{out} = {buffer}")
         self.lines.append(f"{out}[...] = {self.atom(record.inputs[0])}")
+
+    def _write(self, record: Record, out: Variable) -> None:
+        """Write a value into an array that is needed no more as it was."""
+        old, value = map(self.atom, record.inputs)
+        path = record.params["path"]
+        lens, params = path[0]
+        if len(path) == 1 and lens is REGISTRY["getitem"].function:
+            self.lines.append(f"{old}[{self.constant(params['index'])}] = {value}")
+        else:
+            self.lines.append(f"{self.name_of(write_plain, 'write')}({old}, {value}, {self.constant(path)})")
+        self.lines.append(f"{out} = {old}")
 
     def _ufunc(self, record: Record, out: Variable) -> None:
         name = record.primitive.name
@@ -219,6 +237,9 @@ class Writer:
                 axis = None if whole else params["axis"]  # None is the fastest, and the same for a vector
                 keep = ", None, None, True" if params["keepdims"] else ""
                 call = f"{reduce}({args[0]}, {axis}{keep})"
+            case "max" | "min" if primitive in (REGISTRY["max"], REGISTRY["min"]) and not params["keepdims"]:
+                reduce = self.name_of(*_EXTREMA[name])
+                call = f"{reduce}({args[0]}, {params['axis']!r})"
             case "reshape" if kind(record.inputs[0]).shape:
                 call = f"{args[0]}.reshape({params['shape']!r})"
             case "transpose" if kind(record.inputs[0]).shape:

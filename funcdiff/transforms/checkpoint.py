@@ -74,18 +74,18 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     @wrap(f, "checkpoint")
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, tree = flatten((args, kwargs))
-        leaves = [leaf_value(x) if isinstance(x, (TracedArray, np.ndarray)) else x for x in leaves]
+        leaves = [leaf_value(x) if is_array(x) else x for x in leaves]
         traced = [isinstance(x, TracedArray) for x in leaves]
 
         def call(values: Sequence[Any]) -> Any:
-            own = [_own(v) if t else v for v, t in zip(values, traced, strict=True)]
-            new_args, new_kwargs = tree.unflatten(own)
+            given = [own(v) if t else v for v, t in zip(values, traced, strict=True)]
+            new_args, new_kwargs = tree.unflatten(given)
             return f(*new_args, **new_kwargs)
 
-        if not any(_on_tape(x) for x in leaves):
+        if not any(on_tape(x) for x in leaves):
             return call(leaves) if any(traced) else f(*args, **kwargs)
         # immutable leaves stay what they are; arrays are operands, so that the record guards them
-        places = [n for n, x in enumerate(leaves) if isinstance(x, (TracedArray, np.ndarray))]
+        places = [n for n, x in enumerate(leaves) if is_array(x)]
         out_tree: list[AnyTree] = [LEAF]
 
         # a traced array in the function would make a cycle with its tape
@@ -96,7 +96,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             for n, v in zip(places, operands, strict=True):
                 values[n] = v
             outs, out_tree[0] = flatten(call(values))
-            return [_output(name, o) for o in outs]
+            return [checked_output(name, o) for o in outs]
 
         found = run(name, flat, [leaves[n] for n in places])
         return out_tree[0].unflatten(found)
@@ -106,7 +106,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def run(name: str, f: Flat, values: Sequence[Any]) -> list[Any]:
     """Call a function on leaves, as one primitive if a reverse sweep may come."""
-    if not any(_on_tape(v) for v in values):
+    if not any(on_tape(v) for v in values):
         return list(f(*values))
     recorder = newest(values)
     if isinstance(recorder, BatchRecorder):
@@ -216,13 +216,13 @@ class CheckpointedCall(Call):
                 )
 
 
-def _on_tape(x: Any) -> bool:
+def on_tape(x: Any) -> bool:
     """Tell whether a reverse sweep may come over a value, or over a derivative that it carries."""
     while type(x) is TracedArray:
         if isinstance(x.recorder, ReverseRecorder):
             return True
         for part in x.place if isinstance(x.place, list) else (x.place,):
-            if type(part) is TracedArray and _on_tape(part):
+            if type(part) is TracedArray and on_tape(part):
                 return True
         x = x.value
     return False
@@ -235,14 +235,20 @@ def _unmapped(x: Any) -> Any:
     return x
 
 
-def _own(x: Any) -> Any:
+def is_array(x: Any) -> bool:
+    """Tell whether a leaf is an array; other leaves are immutable and stay what they are."""
+    return isinstance(x, (TracedArray, np.ndarray))
+
+
+def own(x: Any) -> Any:
     """Let the function write to its argument without the caller seeing it."""
     if type(x) is TracedArray:
         return clone(x)
     return buffer(x)
 
 
-def _output(name: str, o: Any) -> Any:
+def checked_output(name: str, o: Any) -> Any:
+    """Return an output as an array, or refuse it."""
     value = settle(leaf_value(o))
     if getattr(value, "dtype", np.dtype(object)).kind not in "fcbiu":
         raise errors.OutputError(

@@ -11,13 +11,25 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from funcdiff import errors
+from funcdiff.core.recording import newest
 from funcdiff.core.trees import LEAF, AnyTree, flatten
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.custom_call import Call
 from funcdiff.transforms.gradient import wrap
 
 Flat = Callable[..., list[Any]]
+
+
+def read_only(values: Sequence[Any]) -> list[Any]:
+    """Return arguments that a function with rules of its own cannot write to: they belong to the caller."""
+    views = [v.view() if type(v) is np.ndarray else v for v in values]
+    for v in views:
+        if type(v) is np.ndarray:
+            v.flags.writeable = False
+    return views
 
 
 class CustomFunction:
@@ -106,14 +118,18 @@ class CustomFunction:
         diff = tuple(a for n, a in enumerate(args) if n not in self.nondiff_argnums)
         leaves, tree = flatten(diff)
         leaves = [leaf_value(x) for x in leaves]
+        # the rules must not hold the arguments: traced arrays would make a cycle with their tape
+        sizes = [len(flatten(d)[0]) for d in diff]
+        if newest(leaves) is None:
+            return self.f(*args)
         out_tree: list[AnyTree] = [LEAF]
 
         def flat(*values: Any) -> list[Any]:
-            outs, out_tree[0] = flatten(self.f(*self._merge(nondiff, tree.unflatten(values))))
+            outs, out_tree[0] = flatten(self.f(*self._merge(nondiff, tree.unflatten(read_only(values)))))
             return [leaf_value(o) for o in outs]
 
         def flat_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-            result = self.jvp_rule(*nondiff, tree.unflatten(primals), tree.unflatten(tangents))  # type: ignore[misc]
+            result = self.jvp_rule(*nondiff, tree.unflatten(read_only(primals)), tree.unflatten(tangents))  # type: ignore[misc]
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise errors.CustomRuleError(
                     errors.at_user_line(
@@ -133,7 +149,7 @@ class CustomFunction:
             return [leaf_value(o) for o in outs], found
 
         def flat_fwd(*values: Any) -> Any:
-            result = self.vjp_rules[0](*self._merge(nondiff, tree.unflatten(values)))  # type: ignore[index]
+            result = self.vjp_rules[0](*self._merge(nondiff, tree.unflatten(read_only(values))))  # type: ignore[index]
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise errors.CustomRuleError(
                     errors.at_user_line(
@@ -146,15 +162,15 @@ class CustomFunction:
 
         def flat_bwd(residuals: Any, cotangents: list[Any]) -> list[Any]:
             found = self.vjp_rules[1](*nondiff, residuals, out_tree[0].unflatten(cotangents))  # type: ignore[index]
-            if not isinstance(found, (tuple, list)) or len(found) != len(diff):
+            if not isinstance(found, (tuple, list)) or len(found) != len(sizes):
                 count = len(found) if isinstance(found, (tuple, list)) else type(found).__name__
                 raise errors.CustomRuleError(
                     errors.at_user_line(
                         f"the backward rule of {self.__name__} must return a tuple with one cotangent for each of its "
-                        f"{len(diff)} differentiable arguments; it returned {count}"
+                        f"{len(sizes)} differentiable arguments; it returned {count}"
                     )
                 )
-            return [g for part, d in zip(found, diff, strict=True) for g in _spread(part, d)]
+            return [g for part, size in zip(found, sizes, strict=True) for g in _spread(part, size)]
 
         call = Call(
             self.__name__,
@@ -167,11 +183,9 @@ class CustomFunction:
         return out_tree[0].unflatten(out)
 
 
-def _spread(part: Any, argument: Any) -> list[Any]:
+def _spread(part: Any, size: int) -> list[Any]:
     """Spread one argument's cotangent over its leaves; None is zero for all of them."""
-    if part is None:
-        return [None] * len(flatten(argument)[0])
-    return flatten(part)[0]
+    return [None] * size if part is None else flatten(part)[0]
 
 
 def custom_jvp(f: Callable[..., Any] | None = None, *, nondiff_argnums: Sequence[int] = ()) -> Any:

@@ -45,7 +45,9 @@ class TraceRecorder(Recorder):
             variable: Variable = self.variables[x.place]
             return variable
         value, _ = output(x, self)
-        return Literal(value.copy(order="K") if type(value) is np.ndarray else value)  # the user may write to it
+        return Literal(
+            value.copy(order="K") if type(value) is np.ndarray else value
+        )  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]

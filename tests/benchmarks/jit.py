@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import funcdiff as fd
-from funcdiff.jit.compile import jit
+from funcdiff import jit
 
 from .timing import Effort, Table, interleave, ratio
 

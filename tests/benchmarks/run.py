@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from . import eager, imports, jacobians, large, tapes
+from . import eager, imports, jacobians, jit, large, tapes
 from .timing import Effort, Table
 
 BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
     "jacobian": jacobians.jacobian,
     "tapes": tapes.long_tapes,
     "fills": tapes.fills,
+    "jit": jit.compiled,
     "imports": imports.import_time,
 }
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import funcdiff as fd
+from funcdiff import jit
 from funcdiff.jit.blocked import BLOCK, LARGE
-from funcdiff.jit.compile import jit
 
 SIZES = (LARGE, LARGE + 1, 5 * BLOCK - 7)
 W = np.linspace(0.5, 1.5, max(SIZES))

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
-from funcdiff.jit.compile import jit
+from funcdiff import jit
 from funcdiff.jit.guards import LIMIT
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
-from funcdiff.jit.compile import jit
+from funcdiff import jit
 
 X = np.linspace(0.1, 2.0, 7)
 

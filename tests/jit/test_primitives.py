@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
 import funcdiff.primitives
+from funcdiff import jit
 from funcdiff.core.primitive import REGISTRY, Elementwise, General, LocallyConstant
-from funcdiff.jit.compile import jit
 
 for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.primitives."):
     importlib.import_module(module.name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 
 import funcdiff as fd
-from funcdiff.jit.compile import jit
+from funcdiff import jit
+from tests.fuzz import test_mutation_programs as mutation_programs
 from tests.fuzz.programs import Program, check_and_shrink
+from tests.fuzz.test_mutation_programs import MaskedByValueBuilder
 from tests.fuzz.test_random_programs import FUZZ, SEEDS, close, outputs, random_program, total
 
 
@@ -23,6 +26,27 @@ def test_values_and_gradients(seed: int) -> None:
 @given(SEEDS)
 def test_second_order(seed: int) -> None:
     check_and_shrink(check_second_order, random_program(seed))
+
+
+@settings(FUZZ, max_examples=30)
+@given(SEEDS)
+def test_programs_that_write_in_place(seed: int) -> None:
+    check_and_shrink(check_writes, mutation_programs.random_program(Random(seed), MaskedByValueBuilder))
+
+
+def check_writes(plain: Program) -> None:
+    program = plain.within(**mutation_programs.BY_FUNCDIFF)
+    loss = mutation_programs.loss(program)
+    compiled, gradient, outer = jit(program), jit(fd.grad(loss)), fd.grad(jit(loss))
+    for point in (plain.x, plain.x + 0.004, plain.x[::-1] * 0.7):
+        given_point = point.copy()
+        with np.errstate(all="ignore"):
+            for found, array in zip(compiled(point), plain(point.copy()), strict=True):
+                close(found, array, 1e-13, "values")
+            expected = fd.grad(loss)(point)
+            close(gradient(point), expected, 1e-10, "jit of grad")
+            close(outer(point), expected, 1e-10, "grad of jit")
+        assert np.array_equal(point, given_point), "the caller's array was written to"
 
 
 def check(program: Program) -> None:
@@ -57,7 +81,7 @@ def points(program: Program) -> list[Any]:
         try:
             with np.errstate(all="ignore"):
                 values = program(point.copy())
-        except (ValueError, IndexError, np.linalg.LinAlgError):
+        except (ValueError, TypeError, IndexError, np.linalg.LinAlgError):
             continue
         if all(np.isfinite(v).all() for v in values):
             found.append(point)

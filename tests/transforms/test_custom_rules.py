@@ -359,3 +359,46 @@ def test_forward_over_reverse_through_both_rules():
         "forward-over-forward",
     ]:
         assert_allclose(fd.hessian(total, mode=mode)(X), np.diag(2 * np.cos(2 * X)), rtol=1e-12, atol=1e-14)
+
+
+def test_calls_leave_no_cycles_with_the_tape():
+    """What a call keeps goes when the transform returns, not when the garbage collector runs."""
+    import gc
+    import weakref
+
+    class Residual(np.ndarray):
+        pass
+
+    kept = []
+
+    @fd.custom_vjp
+    def f(x):
+        return np.sin(x)
+
+    def fwd(x):
+        residual = np.cos(fd.stop_gradient(x)).view(Residual)
+        kept.append(weakref.ref(residual))
+        return f(x), residual
+
+    f.defvjp(fwd, lambda residual, g: (g * np.asarray(residual),))
+    gc.collect()
+    gc.disable()
+    try:
+        fd.grad(lambda x: np.sum(f(x)))(np.ones(3))
+        assert kept
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_function_with_rules_cannot_write_to_its_callers_arrays():
+    @fd.custom_jvp
+    def f(x):
+        x[0] = 100.0
+        return np.sum(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), np.sum(tangents[0])))
+    x = np.array([1.0, 2.0])
+    with pytest.raises(fd.errors.PlainWriteError, match="read-only"):
+        fd.grad(f)(x)
+    assert_array_equal(x, [1.0, 2.0])

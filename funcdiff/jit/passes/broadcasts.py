@@ -16,22 +16,24 @@ from funcdiff.jit.passes.rewriting import Rewriter, kind
 
 def fold_broadcasts(walk: Rewriter, record: Record) -> Record | Atom:
     """Take operands of elementwise primitives as they were before they were broadcast."""
-    if len(record.inputs) != 2 or record.params or not _is_elementwise(record.primitive):
+    if len(record.inputs) < 2 or record.params or not _is_elementwise(record.primitive):
         return record
     shape = record.outputs[0].type.shape
-    a, b = record.inputs
-    small = _repeated(walk, a)
-    if small is not a and np.broadcast_shapes(kind(small).shape, kind(b).shape) == shape:
-        a = small
-    small = _repeated(walk, b)
-    if small is not b and np.broadcast_shapes(kind(a).shape, kind(small).shape) == shape:
-        b = small
-    return record if a is record.inputs[0] and b is record.inputs[1] else replace(record, inputs=(a, b))
+    inputs = list(record.inputs)
+    for n, atom in enumerate(inputs):
+        small = _repeated(walk, atom)
+        if small is not atom:
+            shapes = [kind(small if m == n else a).shape for m, a in enumerate(inputs)]
+            if np.broadcast_shapes(*shapes) == shape:
+                inputs[n] = small
+    if all(a is b for a, b in zip(inputs, record.inputs, strict=True)):
+        return record
+    return replace(record, inputs=tuple(inputs))
 
 
 def _is_elementwise(primitive: Primitive) -> bool:
     impl = primitive.impl
-    return (isinstance(impl, np.ufunc) and impl.signature is None) or primitive.name == "scale"
+    return (isinstance(impl, np.ufunc) and impl.signature is None) or primitive.name in ("scale", "where")
 
 
 def _repeated(walk: Rewriter, atom: Atom) -> Atom:
@@ -44,7 +46,10 @@ def _repeated(walk: Rewriter, atom: Atom) -> Atom:
                 return Literal(first)
         return atom
     inner = walk.maker(atom, "broadcast_to")
-    return atom if inner is None else inner.inputs[0]
+    if inner is not None:
+        return inner.inputs[0]
+    inner = walk.maker(atom, "reshape")  # of a scalar, to one element along some axes
+    return inner.inputs[0] if inner is not None and not kind(inner.inputs[0]).shape else atom
 
 
 def _one_sign(zeros: np.ndarray) -> bool:

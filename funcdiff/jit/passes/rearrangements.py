@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Atom, Record
 from funcdiff.jit.passes.rewriting import Rewriter, is_weak, kind
 
@@ -26,6 +27,9 @@ def fold_rearrangements(walk: Rewriter, record: Record) -> Record | Atom:
             x = inner.inputs[0]
             record = replace(record, inputs=(x,), params=params)
     if kind(x) != record.outputs[0].type:
+        if name == "sum_to" and not record.params["shape"]:
+            params = {"axis": tuple(range(len(kind(x).shape))), "keepdims": False}
+            return replace(record, primitive=REGISTRY["sum"], params=params)
         return record
     if name == "transpose" and record.params["axes"] != tuple(range(len(kind(x).shape))):
         return record
