@@ -319,11 +319,21 @@ class ProgramBuilder(Builder):
             self.add(body, same=count)
 
 
+def distinct_coordinates(rnd: Random, count: int) -> list[float]:
+    """Coordinates no two of which are equal: at a tie, max and sort have no derivative to compare with."""
+    found: list[float] = []
+    while len(found) < count:
+        new = coordinate(rnd)
+        if all(abs(abs(new) - abs(old)) > 2 * RADIUS for old in found):
+            found.append(new)
+    return found
+
+
 def random_program(seed: int) -> Program:
     """A program from some shape to a vector."""
     rnd = Random(seed)
     shape = rnd.choice(SHAPES)
-    x = np.array([coordinate(rnd) for _ in range(int(np.prod(shape)))]).reshape(shape)
+    x = np.array(distinct_coordinates(rnd, int(np.prod(shape)))).reshape(shape)
     build = ProgramBuilder(rnd, nearby(rnd, x, RADIUS, 4))
     for _ in range(LENGTH):
         build.step()
