@@ -459,3 +459,21 @@ def test_jacobian_chunks_bound_the_memory() -> None:
     result = 400 * x.nbytes
     assert chunked < 3 * result
     assert chunked < whole
+
+
+def test_pushing_writes_forward_costs_linear_bytes():
+    """The pushforward over a recorded tape writes tangents in place where nobody reads the old ones again."""
+
+    def f(x: Any) -> Any:
+        y = np.zeros_like(x)
+        y[0] = x[0]
+        for i in range(1, len(x)):
+            y[i] = 0.5 * y[i - 1] + x[i]
+        return y
+
+    def cost(n: int) -> int:
+        x = np.linspace(0.5, 1.5, n)
+        _, push = fd.linearize(f, x)
+        return allocated(push, x)
+
+    assert cost(800) < LINEAR * cost(400)

@@ -92,3 +92,16 @@ def test_straight_through_estimator():
     value, gradient = fd.value_and_grad(lambda x: np.sum(rounded(x) ** 2))(X)
     assert_allclose(value, np.sum(np.round(X) ** 2))
     assert_allclose(gradient, 2 * np.round(X))
+
+
+def test_gives_plain_values_where_only_derivatives_are_traced():
+    kept = []
+
+    def f(x):
+        kept.append(fd.stop_gradient(x))
+        return float(fd.stop_gradient(x[0])) * np.sum(x)
+
+    x = np.array([2.0, 3.0])
+    np.testing.assert_array_equal(fd.grad(f)(x), [2.0, 2.0])
+    np.testing.assert_array_equal(fd.jacfwd(f)(x), [2.0, 2.0])
+    assert all(type(k) is np.ndarray for k in kept)
