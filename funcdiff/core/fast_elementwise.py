@@ -142,7 +142,7 @@ def make_binary(primitive: Elementwise) -> Function:
         _binary_push(times0, times1),
         _binary_push(strong0, strong1),
     )
-    operate = primitive.operator or _operate(impl)
+    operate = primitive.operator or impl
 
     def function(a: Any, b: Any) -> Any:
         if type(a) is TracedArray:
@@ -296,10 +296,6 @@ def make_binary(primitive: Elementwise) -> Function:
     if primitive.operator is None:
         operate = operate_any
     return function
-
-
-def _operate(impl: Function) -> Function:
-    return impl
 
 
 def _binary_pull(p0: Partial, p1: Partial) -> Function:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -258,8 +257,3 @@ stack = linear(
     samples=_rng_samples((2, 3), (2, 3), axis=1),
     doc="Join arrays along a new axis (counted from the front).",
 )
-
-
-def size_of(shape: Sequence[int]) -> int:
-    """Return the number of elements of a shape."""
-    return math.prod(shape)

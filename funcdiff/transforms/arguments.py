@@ -12,7 +12,7 @@ from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.matching import convert
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.recording import TracedArray, innermost, revive
+from funcdiff.core.recording import TracedArray, revive
 from funcdiff.core.trees import LEAF, AnyTree, Tree, flatten, path_name
 
 Argnums = int | tuple[int, ...]
@@ -281,14 +281,6 @@ def own_all(results: list[Any], shared: Sequence[Any] = ()) -> list[Any]:
     return done
 
 
-def seed_like(out: Any, value: Any) -> Any:
-    """Return a cotangent or tangent of the dtype of what it belongs to."""
-    dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
-    if value.dtype != dtype:
-        return convert(value, dtype)
-    return value
-
-
 def vectors(
     name: str, what: str, f: Any, v: Any, tree: AnyTree, kinds: Sequence[ArrayType], bare_hint: str = ""
 ) -> list[Any]:
@@ -319,8 +311,3 @@ def vectors(
             )
         checked.append(convert(value, kind.dtype) if dtype != kind.dtype else value)
     return checked
-
-
-def is_plain(x: Any) -> bool:
-    """Tell whether nothing of the value is traced."""
-    return innermost(x) is x

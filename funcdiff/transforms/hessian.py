@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import convert
 from funcdiff.primitives.shape import reshape
 from funcdiff.transforms.arguments import (
@@ -22,7 +21,7 @@ from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import pull_scalar, wrap
 from funcdiff.transforms.jacobian import at_inputs, check_chunk_size, check_mode, flat_jacobian
 from funcdiff.transforms.products import MISSING, curry, vector_like_inputs
-from funcdiff.transforms.reverse import record
+from funcdiff.transforms.reverse import record, zeros_like
 
 MODES = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse", "forward-over-forward")
 
@@ -158,19 +157,11 @@ def _product(name: str, f: Callable[..., Any], inputs: Any, v: Any, forward: boo
         found = recording.pull([*tangents, None])
     width = len(selection.leaves)
     products = [
-        t if t is not None else zeros(x) for t, x in zip(found[:width], selection.leaves, strict=True)
+        t if t is not None else zeros_like(x) for t, x in zip(found[:width], selection.leaves, strict=True)
     ]
     return own(outs[width], selection.leaves), selection.rebuild(
         own_all(products, [*selection.leaves, *tangents])
     )
-
-
-def zeros(x: Any) -> Any:
-    """Return zeros of the type of x."""
-    import numpy as np
-
-    kind = type_of(x)
-    return np.zeros(kind.shape, kind.dtype)
 
 
 def hvp(f: Callable[..., Any], inputs: Any = MISSING, v: Any = None) -> Any:

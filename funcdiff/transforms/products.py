@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import Elementwise, General, Multilinear, Over
 from funcdiff.core.recording import innermost
 from funcdiff.core.rules import RULES
@@ -24,7 +24,7 @@ from funcdiff.transforms.arguments import (
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.jacobian import at_inputs
-from funcdiff.transforms.reverse import Recording, pull_any, pull_part, pull_write, record
+from funcdiff.transforms.reverse import Recording, pull_any, pull_part, pull_write, record, zeros_like
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<not given>"})()
 
@@ -60,11 +60,6 @@ def vector_like_inputs(name: str, f: Any, selection: Selection, v: Any) -> list[
             )
         )
     return vectors(name, "v", f, v, input_tree(selection), kinds, ", that of the inputs")
-
-
-def zeros_of(kind: ArrayType) -> Any:
-    """Return zeros of a type."""
-    return np.zeros(kind.shape, kind.dtype)[()] if not kind.shape else np.zeros(kind.shape, kind.dtype)
 
 
 def vjp(f: Callable[..., Any], inputs: Any = MISSING, v: Any = None) -> Any:
@@ -172,7 +167,7 @@ def jvp(f: Callable[..., Any], inputs: Any = MISSING, v: Any = None) -> Any:
 
 def tangent_or_zeros(out: Any, t: Any) -> Any:
     """Return a tangent, or zeros where it is None."""
-    return zeros_of(type_of(out)) if t is None else t
+    return zeros_like(out) if t is None else t
 
 
 def _primals(name: str, f: Callable[..., Any], primals: tuple[Any, ...]) -> Selection:
@@ -318,7 +313,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], tu
     (array([1., 0., 0.]),)
     """
     selection = _primals("linear_transpose", f, primals)
-    selection.leaves = [zeros_of(type_of(x)) for x in selection.leaves]
+    selection.leaves = [zeros_like(x) for x in selection.leaves]
     outputs = Outputs(selection, False)
     recording = record(outputs, selection.leaves)
     _check_linear(f, recording)
