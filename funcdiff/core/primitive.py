@@ -50,6 +50,7 @@ class Primitive:
     way_out: bool = False  # its result is what the older level has, not a constant to write into
     user_made: bool = False  # added by fd.primitive
     custom: Any = None  # rules that depend on the call: custom_jvp, custom_vjp
+    control: Function | None = None  # (params) -> rules that depend on the call: loops and branches
     doc: str = ""
     function: Function = field(init=False, repr=False)
 
@@ -93,15 +94,24 @@ class LocallyConstant(Primitive):
 class General(Primitive):
     """Declares, per argument, a JVP ``jvps[i](t, out, *args, **params)`` built of linear primitives,
     or, where it is linear in the argument, a transpose ``transposes[i](g, out, *args, **params)``;
-    optionally a faster ``vjps[i](g, out, *args, **params)``.
+    optionally a faster ``vjps[i](g, out, *args, **params)``.  `accumulate`, if given, adds the cotangent of
+    the first argument into a buffer in place: ``accumulate(holder, g, *args, **params)``, and `push` makes
+    the terms of several tangents at once: ``push(tangents, out, args, params)``.
     """
 
     jvps: tuple[Function | None, ...] = ()
     transposes: tuple[Function | None, ...] = ()
     vjps: tuple[Function | None, ...] = ()
+    accumulate: Function | None = None
+    push: Function | None = None
 
 
 REGISTRY: dict[str, Primitive] = {}
+
+
+def call_rules(primitive: Primitive, params: dict[str, Any]) -> Any:
+    """Return the rules that depend on the call, None if a primitive has no such rules."""
+    return primitive.custom if primitive.control is None else primitive.control(params)
 
 
 def register(primitive: Primitive, function: Function) -> Function:

@@ -108,6 +108,7 @@ class Recorder:
     forward: bool = False
     constant_place: Any = -1
     free: bool = False  # its arrays are buffers of no transform, see core/free.py
+    symbolic: bool = False  # its integers stay traced where they index
     program: bool = False  # writes a program that must be right at other values too
     name: str = "a transform"
 

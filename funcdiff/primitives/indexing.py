@@ -78,7 +78,7 @@ index_add: Function = linear(
 def plain_index(index: Index) -> Index:
     """Return an index whose traced parts are answered from their values, with guards.
 
-    Parts that `vmap` maps over stay traced.
+    Parts that `vmap` maps over, or a loop counts, stay traced.
     """
     kind = type(index)
     if kind in _BASIC:
@@ -105,7 +105,7 @@ def _plain_item(item: Any) -> Any:
                 f"only integers, slices, ellipsis, None and integer or boolean arrays are valid indices, "
                 f"not a traced array of dtype {item.dtype}"
             )
-        if not is_mapped(item) or item.dtype.kind == "b":
+        if not (is_mapped(item) or is_symbolic(item)) or item.dtype.kind == "b":
             item = concrete(item)
     return item.copy() if isinstance(item, np.ndarray) else item  # the user may write to it
 
@@ -118,6 +118,15 @@ def is_mapped(x: Any) -> bool:
     """Tell whether `vmap` maps over this traced array on any level."""
     while type(x) is TracedArray:
         if x.recorder.batch and x.place:
+            return True
+        x = x.value
+    return False
+
+
+def is_symbolic(x: Any) -> bool:
+    """Tell whether a traced array stands for different values in the steps of a loop."""
+    while type(x) is TracedArray:
+        if x.recorder.symbolic and x.place >= 0:
             return True
         x = x.value
     return False
@@ -137,6 +146,15 @@ def read(x: Any, index: Index) -> Any:
     arrays = [i for i in items if type(i) is TracedArray]
     template = tuple(HOLE if type(i) is TracedArray else i for i in items)
     return gather(x, *arrays, template=template)
+
+
+def is_loop_view(index: Index) -> bool:
+    """Tell whether NumPy would make a view of an index for which integers of a loop stand."""
+    items = index if type(index) is tuple else (index,)
+    symbolic = [i for i in items if type(i) is TracedArray]
+    return all(not i.shape and is_symbolic(i) for i in symbolic) and is_basic(
+        tuple(i for i in items if type(i) is not TracedArray)
+    )
 
 
 class _Hole:

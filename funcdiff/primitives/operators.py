@@ -25,7 +25,7 @@ from funcdiff.core.recording import TracedArray, concrete, innermost, is_constan
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import sparse
-from funcdiff.primitives.indexing import getitem, is_mapped, plain_index, read
+from funcdiff.primitives.indexing import getitem, is_loop_view, is_mapped, plain_index, read
 from funcdiff.primitives.product import matmul
 from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import copy
@@ -125,6 +125,8 @@ def _getitem(self: TracedArray, index: Any) -> Any:
             own_buffer(out)
         if out.shape or index is Ellipsis or (type(index) is tuple and Ellipsis in index):
             link_view(self, out, (getitem, {"index": index}))  # a full index without Ellipsis gives a scalar
+    elif type(out) is TracedArray and out.shape and is_loop_view(index):
+        link_view(self, out, (read, {"index": index}))
     return out
 
 

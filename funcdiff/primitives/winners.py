@@ -31,6 +31,8 @@ def last_writes(shape: tuple[int, ...], index: Any) -> Any:
     plain = [np.asarray(i) for i in items if isinstance(i, (np.ndarray, list))]
     if all(i.dtype == bool for i in plain) and not is_traced_index(index):
         return None
+    if not plain and all(not i.shape for i in items if hasattr(i, "shape")):
+        return None  # integers: one element, or one slice, of each example
     if not is_traced_index(index):
         places = flat_numbers(index, shape)
         if len(np.unique(places)) == places.size:

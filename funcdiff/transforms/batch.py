@@ -10,9 +10,10 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.alignment import align
 from funcdiff.core.mutation import Path, update, write
-from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive
+from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive, call_rules
 from funcdiff.core.recording import Recorder, TracedArray, box
 from funcdiff.primitives.indexing import HOLE, mapped_index, over_batch
+from funcdiff.primitives.putting import path_to, put
 from funcdiff.primitives.shape import broadcast_to, copy, reshape, transpose
 from funcdiff.primitives.update import path_over_batch, update_at
 
@@ -45,8 +46,12 @@ class BatchRecorder(Recorder):
         flags = [m and bool(a.place) for a, m in zip(args, mine, strict=True)]
         if not any(flags):
             return self._wrap(primitive.function(*values, **params), False)
-        if primitive.custom is not None:
-            return self._wrap(primitive.custom.batch(primitive, values, flags, self.length, params), True)
+        custom = call_rules(primitive, params)
+        if custom is not None:
+            found = custom.batch(primitive, values, flags, self.length, params)
+            if primitive.control is not None:  # which says of each result whether it is mapped
+                return tuple(box(o, self, m) for o, m in found)
+            return self._wrap(found, True)
         rule = primitive.batch
         if rule is None:
             if not isinstance(primitive, (Elementwise, LocallyConstant)):
@@ -133,3 +138,16 @@ def _batch_update(values: Sequence[Any], flags: Sequence[bool], size: int, *, pa
 
 
 REGISTRY[update_at.__name__].batch = _batch_update
+
+
+def _batch_put(
+    values: Sequence[Any], flags: Sequence[bool], size: int, *, lenses: Path, template: Any
+) -> Any:
+    recorder = BatchRecorder(size)
+    x, value, *arrays = (box(v, recorder, bool(f)) for v, f in zip(values, flags, strict=True))
+    write(x, value if value.place else value.value, path_to(lenses, template, arrays))
+    recorder.close()
+    return x.value if x.place else broadcast_to(x.value, shape=(size, *x.value.shape))
+
+
+REGISTRY[put.__name__].batch = _batch_put

@@ -14,7 +14,7 @@ import numpy as np
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
-from funcdiff.core.primitive import LocallyConstant, Primitive
+from funcdiff.core.primitive import LocallyConstant, Primitive, call_rules
 from funcdiff.core.recording import Recorder, TracedArray, box, output
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.float_errors import without_rules
@@ -36,8 +36,9 @@ class ForwardRecorder(Recorder):
         tangents = [a.place if type(a) is TracedArray and a.recorder is self else None for a in args]
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
         active = any(t is not None for t in tangents)
-        if active and primitive.custom is not None:
-            found = primitive.custom.forward(self.level, values, tangents)
+        custom = call_rules(primitive, params) if active else None
+        if custom is not None:
+            found = custom.forward(self.level, values, tangents)
             if found is not None:
                 out, t = found
                 return self._wrap(out, t)

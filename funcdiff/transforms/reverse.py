@@ -18,7 +18,15 @@ from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep, keep_all
 from funcdiff.core.matching import convert, match, match_tangent
 from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, own_buffer, update
-from funcdiff.core.primitive import Elementwise, General, Linear, LocallyConstant, Multilinear, Primitive
+from funcdiff.core.primitive import (
+    Elementwise,
+    General,
+    Linear,
+    LocallyConstant,
+    Multilinear,
+    Primitive,
+    call_rules,
+)
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.rules import RULES, Rules, product
 from funcdiff.core.watching import WATCHER
@@ -49,8 +57,9 @@ class ReverseRecorder(Recorder):
             else:
                 places.append(-1)
                 values.append(a)
-        if primitive.custom is not None:
-            rule = primitive.custom.reverse(self.level, primitive, values, places)
+        custom = call_rules(primitive, params)
+        if custom is not None:
+            rule = custom.reverse(self.level, primitive, values, places)
             if rule is not None:
                 return self._record_call(rule, values, params, tuple(places))
         out = primitive.function(*values, **params)
@@ -152,12 +161,22 @@ def _pull_any(strong: bool) -> Callable[..., None]:
         out: Any,
         kinds: Any,
     ) -> None:
-        if type(g) is list:
+        if type(g) is list and not getattr(primitive.custom, "takes_none", False):
             g = tuple(
                 np.zeros(kind.shape, kind.dtype) if part is None else part
                 for part, kind in zip(g, kinds[-1], strict=True)
             )
         needed = [n for n, place in enumerate(places) if place >= 0]
+        if (
+            0 in needed
+            and getattr(primitive, "accumulate", None) is not None
+            and isinstance(primitive, General)
+        ):
+            needed.remove(0)
+            cell = Cell(cot[places[0]])
+            cot[places[0]] = None
+            primitive.accumulate(cell, g, *args, **params)  # type: ignore[misc]
+            cot[places[0]] = cell.value
         for n, h in zip(needed, cotangents(primitive, g, needed, out, args, params, strong), strict=True):
             i = places[n]
             if h is None:
@@ -268,6 +287,8 @@ def out_tangent(
         case General():
             if primitive.custom is not None and primitive.custom.push is not None:
                 return primitive.custom.push(tangents, out, args, params)
+            if primitive.push is not None:
+                return primitive.push(tangents, out, args, params)
             terms = [general_tangent(primitive, n, tangents[n], out, args, params) for n in active]
         case _:
             raise errors.TapeError(f"a record of {primitive!r} has no forward rule")

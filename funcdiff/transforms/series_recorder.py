@@ -10,7 +10,14 @@ import numpy as np
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
-from funcdiff.core.primitive import Elementwise, Linear, LocallyConstant, Multilinear, Primitive
+from funcdiff.core.primitive import (
+    Elementwise,
+    Linear,
+    LocallyConstant,
+    Multilinear,
+    Primitive,
+    call_rules,
+)
 from funcdiff.core.recording import Recorder, TracedArray, box
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms import series as rules
@@ -42,8 +49,9 @@ class SeriesRecorder(Recorder):
         if all(s is None for s in series):
             out = primitive.function(*values, **params)
             return constants(out, self, always=not isinstance(primitive, LocallyConstant))
-        if primitive.custom is not None:
-            return self.call(primitive, values, series)
+        custom = call_rules(primitive, params)
+        if custom is not None:
+            return self.call(custom, primitive, values, series, params)
         out = primitive.function(*values, **params)
         match primitive:
             case LocallyConstant():
@@ -63,18 +71,27 @@ class SeriesRecorder(Recorder):
                 made = rules.general(self, rules.one_by_one(tangent), out, series, values)
         return self.wrap(out, made)
 
-    def call(self, primitive: Primitive, values: Sequence[Any], series: Sequence[Any]) -> Any:
+    def call(
+        self,
+        custom: Any,
+        primitive: Primitive,
+        values: Sequence[Any],
+        series: Sequence[Any],
+        params: dict[str, Any],
+    ) -> Any:
         """Apply a function with custom rules: its forward rule is evaluated on series."""
 
         def tangents(inner: SeriesRecorder, t: Sequence[Any], _out: Any, x: Sequence[Any]) -> Any:
-            return primitive.custom.forward(inner.level + 1, x, t)[1]
+            return custom.forward(inner.level + 1, x, t)[1]
 
-        out = self.call_value(primitive, values, series)
+        out = self.call_value(custom, primitive, values, series, params)
         return self.wrap(out, rules.general(self, tangents, out, series, values))
 
-    def call_value(self, primitive: Primitive, values: Sequence[Any], _series: Sequence[Any]) -> Any:
+    def call_value(
+        self, _custom: Any, primitive: Primitive, values: Sequence[Any], _series: Sequence[Any], params: Any
+    ) -> Any:
         """Evaluate a function with custom rules."""
-        return primitive.function(*values)
+        return primitive.function(*values, **params)
 
     def wrap(self, out: Any, made: Any) -> Any:
         """Make traced arrays of outputs and their series."""
@@ -122,10 +139,12 @@ class JetRecorder(SeriesRecorder):
                     series[-1] = self.collapse(series[-1])
         return [None if all(c is None for c in series) else series for series in made]
 
-    def call_value(self, primitive: Primitive, values: Sequence[Any], series: Sequence[Any]) -> Any:
+    def call_value(
+        self, custom: Any, primitive: Primitive, values: Sequence[Any], series: Sequence[Any], params: Any
+    ) -> Any:
         # the first order by the ordinary route, which checks what the rule returns and closes over
         first = [None if s is None else s.order(1) for s in series]
-        return primitive.custom.forward(self.level, values, first)[0]
+        return custom.forward(self.level, values, first)[0]
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
         new = None

@@ -16,6 +16,7 @@ from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten, path_name
+from funcdiff.primitives.putting import hollow, path_to, put
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
@@ -50,7 +51,7 @@ class TraceRecorder(Recorder):
         )  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
+        values = [self.lower(a) for a in args]
         out = primitive.function(*values, **params)
         if all(type(a) is not TracedArray or a.recorder is not self or a.place < 0 for a in args):
             return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
@@ -71,11 +72,19 @@ class TraceRecorder(Recorder):
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
         old, new = self.atom(x), self.atom(value)
-        mine = type(value) is TracedArray and value.recorder is self
-        mutation.update(x, value.value if mine else value, path)
-        if isinstance(old, Variable) or isinstance(new, Variable):
-            made = self._record(REGISTRY[update_at.__name__], [old, new], {"path": path}, x.value)
-            x.place = made.place
+        primitive, params = REGISTRY[update_at.__name__], {"path": path}
+        template, indices = hollow(path[-1][1]["index"])
+        atoms = [old, new, *map(self.atom, indices)]
+        if indices:
+            primitive, params = REGISTRY[put.__name__], {"lenses": path[:-1], "template": template}
+            path = path_to(path[:-1], template, [self.lower(i) for i in indices])
+        mutation.update(x, self.lower(value), path)
+        if any(isinstance(a, Variable) for a in atoms):
+            x.place = self._record(primitive, atoms, params, x.value).place
+
+    def lower(self, x: Any) -> Any:
+        """Return what stands for an operand one level down."""
+        return x.value if type(x) is TracedArray and x.recorder is self else x
 
 
 def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
