@@ -112,13 +112,14 @@ class PerformanceWarning(UserWarning):
 
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_GENERATED = "<funcdiff "  # how the file names of generated code start
 _LIBRARIES = ("numpy", "scipy")
 
 
 def _internal() -> tuple[str, ...]:
     """Return the folders whose code is not the user's."""
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES)
-    return (_OWN, *(os.path.dirname(file) + os.sep for file in files if file))
+    return (_OWN, _GENERATED, *(os.path.dirname(file) + os.sep for file in files if file))
 
 
 def user_frame() -> FrameType | None:

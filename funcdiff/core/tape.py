@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from funcdiff.core.array_type import ArrayType
@@ -88,6 +89,7 @@ class Tape:
     in_tree: AnyTree
     out_tree: AnyTree
     input_names: tuple[str, ...] = field(default=())
+    line: str = ""  # where it was recorded from
 
     def __str__(self) -> str:
         from funcdiff.core.show import show
@@ -147,6 +149,57 @@ class Tape:
         from funcdiff.core.validate import check
 
         check(self)
+
+    def to_source(self, name: str | None = None, *, plain_products: bool = False) -> str:
+        """Write the program as a NumPy function, which runs without funcdiff.
+
+        Variables have the names of the user's program where one assigned them; steps that nobody names
+        stand inside the expressions that read them.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of the function; made of the traced function's by default (``grad(f)`` gives ``grad_f``).
+        plain_products : bool, default False
+            Write the products of a derivative as ``g * p`` instead of ``scale(g, p)``, which keeps a zero g
+            zero where p is infinite or NaN.
+
+        Returns
+        -------
+        str
+            Source text: imports, helper functions, constants, and the function.
+
+        Raises
+        ------
+        UnsupportedError
+            If a step has no source: a custom function that decides on values, or an implementation or
+            container class that no module defines.
+
+        Notes
+        -----
+        What Python's control flow decided when the tape was recorded is checked: the function raises
+        ValueError for arguments that would have taken another path.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> def f(x, y):
+        ...     return 2 * np.exp(x) + 3 * y
+        >>> print(fd.trace(f)(np.zeros(3), np.ones(3)).to_source())
+        import numpy as np
+        <BLANKLINE>
+        <BLANKLINE>
+        def f(x, y):
+            \"""f, for float64[3], float64[3].\"""
+            return 2 * np.exp(x) + 3 * y
+        <BLANKLINE>
+        """
+        return str(_above("source.writer").to_source(self, name, plain_products=plain_products))
+
+
+def _above(module: str) -> Any:
+    """Load a module of a layer above: what a tape offers there costs nothing until it is asked for."""
+    return import_module(f"funcdiff.{module}")
 
 
 def variables(atoms: Sequence[Atom]) -> list[Variable]:
