@@ -143,7 +143,7 @@ class WatchedReverseRecorder(_Watched, ReverseRecorder):
 
     def __init__(self, watcher: Watcher) -> None:
         super().__init__()
-        self.push = None
+        self.tape = None
         self.watcher = watcher
         self.lines: dict[int, Line] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from funcdiff.core import fastpath
@@ -40,6 +40,7 @@ def elementwise(
     operator: Function | None = None,
     samples: Samples | None = None,
     holomorphic: bool = False,
+    missing: Mapping[int, str] | None = None,
     doc: str = "",
 ) -> Function:
     """Declare an elementwise primitive by one partial derivative per argument."""
@@ -50,6 +51,7 @@ def elementwise(
         operator=operator,
         samples=samples,
         holomorphic=holomorphic,
+        missing=missing or {},
         doc=doc,
     )
     return register(primitive, fastpath.make(primitive))
@@ -149,6 +151,7 @@ def general(
     accumulate: Function | None = None,
     samples: Samples | None = None,
     holomorphic: bool = True,
+    missing: Mapping[int, str] | None = None,
     doc: str = "",
 ) -> Function:
     """Declare any other primitive by its JVPs, or transposes where it is linear, and optional VJPs."""
@@ -168,6 +171,7 @@ def general(
         accumulate=accumulate,
         samples=samples,
         holomorphic=holomorphic,
+        missing=missing or {},
         doc=doc,
     )
     return register(primitive, fastpath.make(primitive))

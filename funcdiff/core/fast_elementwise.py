@@ -6,15 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.array_type import type_of
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep
+from funcdiff.core.fast_operators import OPERATORS, make_operator
 from funcdiff.core.matching import match, match_tangent
-from funcdiff.core.primitive import Elementwise, Function, Over, Partial, reads
+from funcdiff.core.primitive import Elementwise, Function, Over, Partial, first, reads, result, second
 from funcdiff.core.recording import TracedArray, apply
 from funcdiff.core.rules import PLAIN_SCALARS, RULES, WEAK_SCALARS, Rules, product
 
-_new = TracedArray.__new__
 _ndarray = np.ndarray
+
+
+def _keeps_type(impl: Any) -> bool:
+    """Tell whether results have the dtype of the operands, whatever inexact dtype these share."""
+    if not isinstance(impl, np.ufunc):
+        return False
+    same = {c: f"{c * impl.nin}->{c}" for c in "efdgFDG"}
+    takes_complex = any(loop.startswith(c) for c in "FDG" for loop in impl.types)
+    return all(same[c] in impl.types for c in ("efdgFDG" if takes_complex else "efdg"))
+
+
+def _compare(a: TracedArray, b: TracedArray, v: Any) -> tuple[ArrayType | None, Any]:
+    """Return the kind that two operands share, as far as known, and the types of all three where they differ."""
+    x, y = a.value, b.value
+    if x.shape == y.shape and x.dtype is y.dtype:
+        return a.kind or b.kind, None
+    return None, (type_of(x), type_of(y), type_of(v))
 
 
 # --- elementwise, one argument ------------------------------------------------------------------
@@ -28,6 +45,7 @@ def make_unary(primitive: Elementwise) -> Function:
     pull = _unary_pull(partial)
     push = _unary_push(product(partial, False, 1))
     times = product(partial, False, 1)
+    keeps_type = _keeps_type(impl)
     RULES[pull] = Rules(
         primitive,
         pull,
@@ -39,15 +57,16 @@ def make_unary(primitive: Elementwise) -> Function:
     def function(a: Any) -> Any:
         if type(a) is TracedArray:
             recorder = a.recorder
-            push_record = recorder.push
-            if push_record is not None:
+            tape = recorder.tape
+            if tape is not None:
                 x = a.value
                 v = function(x) if type(x) is TracedArray else impl(x)
-                out = _new(TracedArray)
+                out = TracedArray()
                 out.value = v
                 out.recorder = recorder
-                out.place = k = recorder.next()
-                push_record(
+                out.kind = a.kind if keeps_type else None
+                out.place = k = len(tape)
+                tape.extend(
                     (pull, k, a.place, -1, x if keep_x else None, None, v if keep_out else None, None)
                 )
                 return out
@@ -55,16 +74,18 @@ def make_unary(primitive: Elementwise) -> Function:
                 x = a.value
                 t = a.place
                 v = function(x) if type(x) is TracedArray else impl(x)
-                out = _new(TracedArray)
+                out = TracedArray()
                 out.value = v
                 out.recorder = recorder
+                out.kind = a.kind if keeps_type else None
                 out.place = None if t is None else times(t, v, x)
                 return out
             if recorder.batch:
                 x = a.value
-                out = _new(TracedArray)
+                out = TracedArray()
                 out.value = function(x) if type(x) is TracedArray else impl(x)
                 out.recorder = recorder
+                out.kind = a.kind if keeps_type else None
                 out.place = a.place
                 return out
         elif type(a) is _ndarray:
@@ -75,6 +96,15 @@ def make_unary(primitive: Elementwise) -> Function:
 
 
 def _unary_pull(partial: Partial) -> Function:
+    if partial is result:
+
+        def pull_by_result(cot: Any, g: Any, i: int, _j: int, _x: Any, _y: Any, v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g * v
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+
+        return pull_by_result
     if callable(partial):
 
         def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
@@ -119,9 +149,10 @@ def _unary_push(times: Function) -> Function:
 
 
 def _mapped(recorder: Any, value: Any) -> TracedArray:
-    out = _new(TracedArray)
+    out = TracedArray()
     out.value = value
     out.recorder = recorder
+    out.kind = None
     out.place = True
     return out
 
@@ -143,22 +174,27 @@ def make_binary(primitive: Elementwise) -> Function:
         _binary_push(strong0, strong1),
     )
     operate = primitive.operator or impl
+    keeps_type = _keeps_type(impl)
 
     def function(a: Any, b: Any) -> Any:
         if type(a) is TracedArray:
             recorder = a.recorder
-            push_record = recorder.push
-            if push_record is not None:
+            tape = recorder.tape
+            if tape is not None:
                 if type(b) is TracedArray:
                     if b.recorder is recorder:
                         x = a.value
                         y = b.value
                         v = operate(x, y)
-                        out = _new(TracedArray)
+                        out = TracedArray()
                         out.value = v
                         out.recorder = recorder
-                        out.place = k = recorder.next()
-                        push_record(
+                        out.place = k = len(tape)
+                        types = None
+                        if (shared := a.kind) is None or shared is not b.kind:
+                            shared, types = _compare(a, b, v)
+                        out.kind = shared if keeps_type else None
+                        tape.extend(
                             (
                                 pull,
                                 k,
@@ -167,20 +203,20 @@ def make_binary(primitive: Elementwise) -> Function:
                                 x if keep_x else None,
                                 y if keep_y else None,
                                 v if keep_v else None,
-                                None
-                                if x.shape == y.shape and x.dtype is y.dtype
-                                else (type_of(x), type_of(y), type_of(v)),
+                                types,
                             )
                         )
                         return out
                 elif (kind := type(b)) in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O"):
                     x = a.value
                     v = operate(x, b)
-                    out = _new(TracedArray)
+                    out = TracedArray()
                     out.value = v
                     out.recorder = recorder
-                    out.place = k = recorder.next()
-                    push_record(
+                    out.place = k = len(tape)
+                    same = kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
+                    out.kind = a.kind if keeps_type and same else None
+                    tape.extend(
                         (
                             pull,
                             k,
@@ -189,9 +225,7 @@ def make_binary(primitive: Elementwise) -> Function:
                             x if x0 else None,
                             (keep(recorder, b) if kind is _ndarray else b) if y0 else None,
                             v if v0 else None,
-                            None
-                            if kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
-                            else (type_of(x), None, type_of(v)),
+                            None if same else (type_of(x), None, type_of(v)),
                         )
                     )
                     return out
@@ -201,7 +235,7 @@ def make_binary(primitive: Elementwise) -> Function:
                         x = a.value
                         y = b.value
                         v = operate(x, y)
-                        out = _new(TracedArray)
+                        out = TracedArray()
                         out.value = v
                         out.recorder = recorder
                         t = a.place
@@ -212,20 +246,26 @@ def make_binary(primitive: Elementwise) -> Function:
                                 t = t + times1(s, v, x, y)
                         elif s is not None:
                             t = times1(s, v, x, y)
-                        if t is not None and not (x.shape == y.shape and x.dtype is y.dtype):
-                            t = match_tangent(t, type_of(v))
+                        types = None
+                        if (shared := a.kind) is None or shared is not b.kind:
+                            shared, types = _compare(a, b, v)
+                        out.kind = shared if keeps_type else None
+                        if t is not None and types is not None:
+                            t = match_tangent(t, types[2])
                         out.place = t
                         return out
                 elif (kind := type(b)) in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O"):
                     x = a.value
                     v = operate(x, b)
-                    out = _new(TracedArray)
+                    out = TracedArray()
                     out.value = v
                     out.recorder = recorder
+                    same = kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
+                    out.kind = a.kind if keeps_type and same else None
                     t = a.place
                     if t is not None:
                         t = times0(t, v, x, b)
-                        if not (kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)):
+                        if not same:
                             t = match_tangent(t, type_of(v))
                     out.place = t
                     return out
@@ -242,15 +282,17 @@ def make_binary(primitive: Elementwise) -> Function:
             kind = type(a)
             if kind in PLAIN_SCALARS or (kind is _ndarray and a.dtype.char != "O"):
                 recorder = b.recorder
-                push_record = recorder.push
-                if push_record is not None:
+                tape = recorder.tape
+                if tape is not None:
                     y = b.value
                     v = impl(a, y) if kind is complex else operate(a, y)  # complex.__mul__ takes a float64
-                    out = _new(TracedArray)
+                    out = TracedArray()
                     out.value = v
                     out.recorder = recorder
-                    out.place = k = recorder.next()
-                    push_record(
+                    out.place = k = len(tape)
+                    same = kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)
+                    out.kind = b.kind if keeps_type and same else None
+                    tape.extend(
                         (
                             pull,
                             k,
@@ -259,22 +301,22 @@ def make_binary(primitive: Elementwise) -> Function:
                             (keep(recorder, a) if kind is _ndarray else a) if x1 else None,
                             y if y1 else None,
                             v if v1 else None,
-                            None
-                            if kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)
-                            else (None, type_of(y), type_of(v)),
+                            None if same else (None, type_of(y), type_of(v)),
                         )
                     )
                     return out
                 if recorder.forward:
                     y = b.value
                     v = impl(a, y) if kind is complex else operate(a, y)  # complex.__mul__ takes a float64
-                    out = _new(TracedArray)
+                    out = TracedArray()
                     out.value = v
                     out.recorder = recorder
+                    same = kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)
+                    out.kind = b.kind if keeps_type and same else None
                     t = b.place
                     if t is not None:
                         t = times1(t, v, a, y)
-                        if not (kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)):
+                        if not same:
                             t = match_tangent(t, type_of(v))
                     out.place = t
                     return out
@@ -295,10 +337,29 @@ def make_binary(primitive: Elementwise) -> Function:
 
     if primitive.operator is None:
         operate = operate_any
+    if primitive.name in OPERATORS:
+        return make_operator(primitive.name, (keep_x, keep_y, keep_v), pull, _compare, function)
     return function
 
 
 def _binary_pull(p0: Partial, p1: Partial) -> Function:
+    if p0 is second and p1 is first:
+
+        def pull_product(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, _v: Any, t: Any) -> None:
+            if i >= 0:
+                h = g * y
+                if t is not None:
+                    h = match(h, t[0])
+                c = cot[i]
+                cot[i] = h if c is None else c + h
+            if j >= 0:
+                h = g * x
+                if t is not None:
+                    h = match(h, t[1])
+                c = cot[j]
+                cot[j] = h if c is None else c + h
+
+        return pull_product
     if callable(p0) and callable(p1):
 
         def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:

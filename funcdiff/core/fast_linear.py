@@ -12,9 +12,8 @@ from funcdiff.core.matching import match, match_tangent
 from funcdiff.core.mutation import Cell
 from funcdiff.core.primitive import Function, Linear, Multilinear
 from funcdiff.core.recording import TracedArray, apply
-from funcdiff.core.rules import RULES, Rules
+from funcdiff.core.rules import PLAIN_SCALARS, RULES, Rules
 
-_new = TracedArray.__new__
 _ndarray = np.ndarray
 
 
@@ -50,24 +49,26 @@ def make_unary_linear(primitive: Linear) -> Function:
     def function(a: Any, **params: Any) -> Any:
         if type(a) is TracedArray:
             recorder = a.recorder
-            push_record = recorder.push
-            if push_record is not None:
+            tape = recorder.tape
+            if tape is not None:
                 x = a.value
-                out = _new(TracedArray)
+                out = TracedArray()
+                out.kind = None
                 out.value = function(x, **params) if type(x) is TracedArray else impl(x, **params)
                 out.recorder = recorder
-                out.place = k = recorder.next()
-                push_record((pull, k, a.place, params, x.shape, x.dtype, None, None))
+                out.place = k = len(tape)
+                tape.extend((pull, k, a.place, params, x.shape, x.dtype, None, None))
                 return out
             if recorder.forward:
                 x = a.value
                 t = a.place
-                out = _new(TracedArray)
+                out = TracedArray()
+                out.kind = None
                 out.value = function(x, **params) if type(x) is TracedArray else impl(x, **params)
                 out.recorder = recorder
                 out.place = None if t is None else function(t, **params)
                 return out
-        elif type(a) is _ndarray and a.dtype.char != "O":
+        elif type(a) in PLAIN_SCALARS or (type(a) is _ndarray and a.dtype.char != "O"):
             return impl(a, **params)
         return apply(primitive, (a,), params)
 
@@ -111,7 +112,7 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
             recorder = a.recorder
             other = tb is TracedArray and b.recorder is recorder
             if other or (tb is _ndarray and b.dtype.char != "O"):
-                if recorder.push is not None:
+                if recorder.tape is not None:
                     x = a.value
                     y = b.value if other else b
                     return _record(recorder, x, y, a.place, b.place if other else -1, params)
@@ -122,7 +123,7 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
         elif tb is TracedArray:
             if ta is _ndarray and a.dtype.char != "O":
                 recorder = b.recorder
-                if recorder.push is not None:
+                if recorder.tape is not None:
                     return _record(recorder, a, b.value, -1, b.place, params)
                 if recorder.forward:
                     return _carry(recorder, a, b.value, None, b.place, params)
@@ -132,11 +133,12 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
 
     def _record(recorder: Any, x: Any, y: Any, i: int, j: int, params: Any) -> Any:
         v = operate(x, y, params)
-        out = _new(TracedArray)
+        out = TracedArray()
+        out.kind = None
         out.value = v
         out.recorder = recorder
-        out.place = k = recorder.next()
-        recorder.push(
+        out.place = k = len(recorder.tape)
+        recorder.tape.extend(
             (
                 pull,
                 k,
@@ -152,7 +154,8 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
 
     def _carry(recorder: Any, x: Any, y: Any, t: Any, s: Any, params: Any) -> Any:
         v = operate(x, y, params)
-        out = _new(TracedArray)
+        out = TracedArray()
+        out.kind = None
         out.value = v
         out.recorder = recorder
         if t is not None:

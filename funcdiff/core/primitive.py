@@ -12,7 +12,7 @@ nothing is kept alive for it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,21 @@ class Over:
     """A partial derivative ``1 / denominator``, stated so that ``g / denominator`` is what is computed."""
 
     denominator: Function
+
+
+def first(_out: Any, x: Any, _y: Any) -> Any:
+    """Return the first operand: the partial derivative of a product with respect to the second."""
+    return x
+
+
+def second(_out: Any, _x: Any, y: Any) -> Any:
+    """Return the second operand: the partial derivative of a product with respect to the first."""
+    return y
+
+
+def result(out: Any, _x: Any) -> Any:
+    """Return the result: the derivative of the exponential."""
+    return out
 
 
 Partial = Function | Over | int | None
@@ -51,6 +66,7 @@ class Primitive:
     user_made: bool = False  # added by fd.primitive
     custom: Any = None  # rules that depend on the call: custom_jvp, custom_vjp
     control: Function | None = None  # (params) -> rules that depend on the call: loops and branches
+    missing: Mapping[int, str] = field(default_factory=dict)  # why an argument has no rule, for the error
     doc: str = ""
     function: Function = field(init=False, repr=False)
 

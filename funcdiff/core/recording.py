@@ -10,13 +10,14 @@ leaves nothing to unwind, and threads do not meet.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any, Self
 
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.array_type import ArrayType, is_differentiable, type_of
 from funcdiff.core.constants import release
 
 Value = Any
@@ -35,16 +36,19 @@ class TracedArray:
 
     `place` is what the recorder knows of it: its number on a reverse or program tape (-1 for a
     constant), its tangent in forward mode (None for zero), whether axis 0 of `value` is mapped under
-    `vmap`.  `base` and `views` are set only where NumPy would have made a view.
+    `vmap`.  `kind` is its type where that is known without asking, else None: arrays of one recorder whose
+    kinds are the same object have the same shape and dtype.  `base` and `views` are set only where NumPy
+    would have made a view.
     """
 
-    __slots__ = ("__weakref__", "base", "place", "recorder", "value", "views")
+    __slots__ = ("__weakref__", "base", "kind", "place", "recorder", "value", "views")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # equality is elementwise, as ndarray's
 
     value: Value
     recorder: Recorder
     place: Any
+    kind: ArrayType | None
     base: tuple[TracedArray, Any]
     views: list[Any]
 
@@ -102,10 +106,7 @@ class TracedArray:
 class Recorder:
     """What a transform does with each primitive; subclasses state it once per kind."""
 
-    push: Callable[[Any], None] | None = None  # the flat tape's `extend`, on the fast path of reverse mode
-    next: Callable[[], int]
     batch: bool = False
-    forward: bool = False
     constant_place: Any = -1
     free: bool = False  # its arrays are buffers of no transform, see core/free.py
     symbolic: bool = False  # its integers stay traced where they index
@@ -114,6 +115,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self.level: int = next_level()
+        self.tape: list[Any] | None = (
+            None  # the flat tape, where the fast path of reverse mode may write on it
+        )
+        self.forward = False  # whether the fast path of forward mode may be taken
         self.frozen: list[Any] | None = None  # plain arrays kept by reference, read-only meanwhile
 
     def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -143,7 +148,7 @@ class Recorder:
         """End the recording: its traced arrays leave the fast path and raise when used."""
         if self.frozen is not None:
             release(self)
-        self.push = None
+        self.tape = None
         self.forward = False
         self.batch = False
         self.level = -1
@@ -153,22 +158,36 @@ class _StaleRecorder(Recorder):
     """Owner of views whose base has been written: they re-read it at their next use."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.level = -2
 
 
 STALE = _StaleRecorder()
 
-_new = TracedArray.__new__
 _SEQUENCES = (list, tuple)
 
 
 def box(value: Value, recorder: Recorder, place: Any) -> TracedArray:
     """Make a traced array."""
-    out = _new(TracedArray)
+    out = TracedArray()
     out.value = value
     out.recorder = recorder
     out.place = place
+    out.kind = None
     return out
+
+
+def box_inputs(values: Sequence[Value], recorder: Recorder, places: Iterable[Any]) -> list[TracedArray]:
+    """Make the traced arrays of a function's inputs; those of one inexact type share its `kind`."""
+    kinds: dict[ArrayType, ArrayType] = {}
+    boxes = []
+    for value, place in zip(values, places, strict=False):
+        x = box(value, recorder, place)
+        kind = type_of(value)
+        if is_differentiable(kind.dtype):
+            x.kind = kinds.setdefault(kind, kind)
+        boxes.append(x)
+    return boxes
 
 
 def revive(x: TracedArray) -> Recorder:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from funcdiff.core.matching import inverse, scale
-from funcdiff.core.primitive import Function, Over, Partial, Primitive
+from funcdiff.core.primitive import Function, Over, Partial, Primitive, first, result, second
 
 PLAIN_SCALARS = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64})
 WEAK_SCALARS = frozenset({float, int, bool})
@@ -43,6 +43,12 @@ def product(partial: Partial, strong: bool, arity: int = 0) -> Function:
     if callable(partial):
         if strong:
             return lambda g, *a: scale(g, partial(*a))
+        if partial is result:
+            return lambda g, out, _x: g * out
+        if partial is first:
+            return lambda g, _out, x, _y: g * x
+        if partial is second:
+            return lambda g, _out, _x, y: g * y
         if arity == 1:
             return lambda g, out, x: g * partial(out, x)
         if arity == 2:

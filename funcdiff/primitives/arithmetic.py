@@ -15,7 +15,7 @@ import numpy as np
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, locally_constant, multilinear
 from funcdiff.core.objects import stack_objects
-from funcdiff.core.primitive import Function, Over
+from funcdiff.core.primitive import Function, Over, first, second
 from funcdiff.core.recording import TracedArray
 from funcdiff.core.rules import PLAIN_SCALARS
 from funcdiff.primitives import comparison
@@ -79,7 +79,7 @@ subtract = elementwise(
 )
 multiply = elementwise(
     np.multiply,
-    [lambda _out, _x, y: y, lambda _out, x, _y: x],
+    [second, first],
     operator=operator.mul,
     samples=on(REALS, REALS),
     holomorphic=True,

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import elementwise
-from funcdiff.core.primitive import Function, Over
+from funcdiff.core.primitive import Function, Over, result
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 
 LOG_2 = math.log(2.0)
 LOG_10 = math.log(10.0)
 
-exp: Function = elementwise(np.exp, [lambda out, _x: out], samples=on(REALS), holomorphic=True)
+exp: Function = elementwise(np.exp, [result], samples=on(REALS), holomorphic=True)
 exp2 = elementwise(np.exp2, [lambda out, _x: out * LOG_2], samples=on(REALS), holomorphic=True)
 expm1 = elementwise(np.expm1, [lambda _out, x: exp(x)], samples=on(REALS), holomorphic=True)
 

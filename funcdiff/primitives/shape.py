@@ -48,6 +48,10 @@ transpose: Function = linear(
 
 
 def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    if getattr(x, "shape", None) == ():  # 0.6 us; np.broadcast_to takes 2.4 us, a tenth of a small gradient
+        spread = np.ndarray(shape, x.dtype, np.array(x), 0, (0,) * len(shape))
+        spread.flags.writeable = False
+        return spread
     return np.broadcast_to(x, shape)
 
 

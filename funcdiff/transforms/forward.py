@@ -15,7 +15,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.primitive import LocallyConstant, Primitive, call_rules
-from funcdiff.core.recording import Recorder, TracedArray, box, output
+from funcdiff.core.recording import Recorder, TracedArray, box, box_inputs, output
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.float_errors import without_rules
 from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
@@ -92,7 +92,7 @@ def _run(
 ) -> tuple[list[Any], list[Any]]:
     watcher = WATCHER.get()
     recorder = ForwardRecorder(strong) if watcher is None else watcher.forward(True)
-    boxes = [box(v, recorder, t) for v, t in zip(values, tangents, strict=True)]
+    boxes = box_inputs(values, recorder, tangents)
     with recorder, without_rules():
         out = f(*boxes)
         outs = [output(o, recorder) for o in (out if isinstance(out, (list, tuple)) else (out,))]
