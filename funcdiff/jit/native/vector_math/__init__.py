@@ -8,7 +8,27 @@ beyond the range. The results do not depend on the number of lanes.
 
 from __future__ import annotations
 
-from funcdiff.jit.native.vector_math import exponential, logarithm
+from funcdiff.jit.native.vector_math import (
+    arithmetic,
+    error_function,
+    exponential,
+    gamma,
+    inverse_trigonometric,
+    logarithm,
+    power,
+    trigonometric,
+)
 from funcdiff.jit.native.vector_math.registry import available, definitions, symbol
 
-__all__ = ["available", "definitions", "exponential", "logarithm", "symbol"]
+FAMILIES = (  # imported for what they register
+    arithmetic,
+    error_function,
+    exponential,
+    gamma,
+    inverse_trigonometric,
+    logarithm,
+    power,
+    trigonometric,
+)
+
+__all__ = ["FAMILIES", "available", "definitions", "symbol"]

@@ -20,6 +20,11 @@ INTEGER_OF = {"f64": "i64", "f32": "i32"}
 FLOAT_OF = {"i64": "f64", "i32": "f32"}
 
 
+def hexadecimal(x: float) -> str:
+    """A floating constant as LLVM's text, exact."""
+    return f"0x{struct.unpack('>Q', struct.pack('>d', x))[0]:016X}"
+
+
 class Value:
     """One SSA value: a floating, integer or truth-value vector (a scalar when the builder has one lane)."""
 
@@ -131,8 +136,7 @@ class Builder:
         elif kind in FLOAT_OF:
             text = str(int(number))
         else:
-            rounded = struct.unpack("f", struct.pack("f", number))[0] if kind == "f32" else float(number)
-            text = f"0x{struct.unpack('>Q', struct.pack('>d', rounded))[0]:016X}"
+            text = hexadecimal(struct.unpack("f", struct.pack("f", number))[0] if kind == "f32" else number)
         return Value(self, kind, text if self.lanes == 1 else f"splat ({SCALAR_TYPES[kind]} {text})")
 
     def lift(self, kind: str, operand: Value | Number) -> Value:
@@ -255,7 +259,7 @@ class Builder:
         total = a + b
         return total, b - (total - a)
 
-    def two_product(self, a: Value | Number, b: Value) -> tuple[Value, Value]:
+    def two_product(self, a: Value, b: Value | Number) -> tuple[Value, Value]:
         """``a * b`` as a rounded product and its exact error."""
         product = a * b
         return product, self.fma(a, b, -product)

@@ -65,6 +65,15 @@ def exp(b: Builder, x: Value) -> Value:
     return scaled(b, 1.0 + e, n)
 
 
+@vector_function("exp2")
+def exp2(b: Builder, x: Value) -> Value:
+    """2ⁿ exp((x - n) ln 2) with n the integer next to x."""
+    x = clamped(b, x, -1076.0, 1025.0)
+    n = nearest_integer(b, x)
+    r = (x - n) * LN2
+    return scaled(b, 1.0 + b.fma(r * r, b.polynomial(r, EXP_TAIL), r), n)
+
+
 @vector_function("expm1")
 def expm1(b: Builder, x: Value) -> Value:
     """2ⁿ(eʳ - 1) + (2ⁿ - 1), halved on the way so that 2ⁿ does not overflow before the result does."""
@@ -90,3 +99,33 @@ def tanh(b: Builder, x: Value) -> Value:
     quotient = t * inverse
     remainder = b.fma(-quotient, divisor_low, b.fma(-quotient, divisor, t))
     return b.copysign(b.fma(remainder, inverse, quotient), x)
+
+
+def half_exp(b: Builder, x: Value) -> Value:
+    """exp(x)/2 for x ≥ 0, which may exist where exp(x) does not."""
+    e, n = exp_parts(b, clamped(b, x, 0.0, 720.0))
+    return scaled(b, 1.0 + e, n - 1.0)
+
+
+@vector_function("sinh")
+def sinh(b: Builder, x: Value) -> Value:
+    """(t + t/(t + 1))/2 with t = e^|x| - 1, and e^|x|/2 from |x| = 22."""
+    a = abs(x)
+    t = small_expm1(b, clamped(b, a, 0.0, 22.0))
+    small = 0.5 * t + 0.5 * (t / (t + 1.0))
+    small = b.select(a < 2.0**-28, a, small)
+    return b.copysign(b.select(a < 22.0, small, half_exp(b, a)), x)
+
+
+@vector_function("cosh")
+def cosh(b: Builder, x: Value) -> Value:
+    """h + 1/(4h) with h = e^|x|/2."""
+    h = half_exp(b, abs(x))
+    return h + 0.25 / h
+
+
+@vector_function("expit")
+def expit(b: Builder, x: Value) -> Value:
+    """1/(1 + e⁻ˣ), with the exponential of a negative number on both sides."""
+    e = exp(b, -abs(x))
+    return b.select(x < 0.0, e, 1.0) / (1.0 + e)

@@ -10,13 +10,16 @@ import math
 
 from funcdiff.jit.native.vector_math.builder import Builder, Value
 from funcdiff.jit.native.vector_math.coefficients import LOG_TAIL
-from funcdiff.jit.native.vector_math.exponential import LN2, LN2_LOW
+from funcdiff.jit.native.vector_math.exponential import LN2, LN2_LOW, exp, exp2
 from funcdiff.jit.native.vector_math.registry import vector_function
 
 ONE = 0x3FF << 52  # the representation of 1.0
 SQRT_HALF = 0x3FE6A09E667F3BCD  # the representation of √½
 MANTISSA = (1 << 52) - 1
 TWO_52 = 0x433 << 52  # the representation of 2⁵²: an integer added to it is the number 2⁵² + integer
+LOG2_E, LOG2_E_LOW = 1.4426950408889634, 2.0355273740931033e-17  # 1/ln 2
+LOG10_E, LOG10_E_LOW = 0.4342944819032518, 1.098319650216765e-17  # 1/ln 10
+LOG10_2, LOG10_2_LOW = 0.3010299956639812, -2.8037281277851704e-18
 SMALLEST_NORMAL = 2.0**-1022
 
 
@@ -53,6 +56,14 @@ def log_parts(b: Builder, x: Value) -> tuple[Value, Value]:
     return as_float(b, e) - b.select(is_small, b.constant("f64", 1023.0 + 54), 1023.0), m - 1.0
 
 
+def log_of_sum(b: Builder, u: Value, c: Value) -> Value:
+    """log(u + c) for a positive normal u and a c below its last place."""
+    e, m = split_exponent(b, u)
+    k = as_float(b, e) - 1023.0
+    two_to_minus_k = b.from_bits((2047 - e) << 52) * 0.5
+    return b.fma(k, LN2, log_near_one(b, (m - 1.0) + c * two_to_minus_k, k * LN2_LOW))
+
+
 @vector_function("log")
 def log(b: Builder, x: Value) -> Value:
     """k ln 2 + log m."""
@@ -60,13 +71,90 @@ def log(b: Builder, x: Value) -> Value:
     return at_the_ends(b, x, x, b.fma(k, LN2, log_near_one(b, f, k * LN2_LOW)))
 
 
+@vector_function("log2")
+def log2(b: Builder, x: Value) -> Value:
+    """k + log m / ln 2, the factor as a sum of two."""
+    k, f = log_parts(b, x)
+    natural = log_near_one(b, f, b.constant("f64", 0.0))
+    return at_the_ends(b, x, x, b.fma(natural, LOG2_E, b.fma(natural, LOG2_E_LOW, k)))
+
+
+@vector_function("log10")
+def log10(b: Builder, x: Value) -> Value:
+    """k log₁₀2 + log m / ln 10, both factors as sums of two."""
+    k, f = log_parts(b, x)
+    natural = log_near_one(b, f, b.constant("f64", 0.0))
+    low = b.fma(natural, LOG10_E_LOW, k * LOG10_2_LOW)
+    return at_the_ends(b, x, x, b.fma(k, LOG10_2, b.fma(natural, LOG10_E, low)))
+
+
 @vector_function("log1p")
 def log1p(b: Builder, x: Value) -> Value:
     """log(u + c), u = 1 + x rounded and c the rounding error, exact; c is scaled like u and joins f."""
     u, c = b.two_sum(1.0, x)
-    e, m = split_exponent(b, u)
-    k = as_float(b, e) - 1023.0
-    two_to_minus_k = b.from_bits((2047 - e) << 52) * 0.5
-    f = (m - 1.0) + c * two_to_minus_k
-    result = at_the_ends(b, x, u, b.fma(k, LN2, log_near_one(b, f, k * LN2_LOW)))
-    return b.select(abs(x) < 2.0**-54, x, result)
+    return b.select(abs(x) < 2.0**-54, x, at_the_ends(b, x, u, log_of_sum(b, u, c)))
+
+
+def log1p_unit(b: Builder, x: Value) -> Value:
+    """log1p for 0 ≤ x ≤ 1."""
+    u, c = b.fast_two_sum(1.0, x)
+    return log_of_sum(b, u, c)
+
+
+@vector_function("logaddexp")
+def logaddexp(b: Builder, x: Value, y: Value) -> Value:
+    """max(x, y) + log1p(exp(-|x - y|)); equal infinities have no difference."""
+    largest = b.select(x < y, y, x)
+    result = largest + log1p_unit(b, exp(b, -abs(x - y)))
+    return b.select(x.equals(y), x + LN2, result)
+
+
+@vector_function("logaddexp2")
+def logaddexp2(b: Builder, x: Value, y: Value) -> Value:
+    """max(x, y) + log1p(2^-|x - y|) / ln 2."""
+    largest = b.select(x < y, y, x)
+    result = b.fma(log1p_unit(b, exp2(b, -abs(x - y))), LOG2_E, largest)
+    return b.select(x.equals(y), x + 1.0, result)
+
+
+@vector_function("log_expit")
+def log_expit(b: Builder, x: Value) -> Value:
+    """log(1/(1 + e⁻ˣ)) = min(x, 0) - log1p(exp(-|x|))."""
+    return b.select(x > 0.0, -0.0, x) - log1p_unit(b, exp(b, -abs(x)))
+
+
+@vector_function("logit")
+def logit(b: Builder, p: Value) -> Value:
+    """log(p/(1 - p)), near ½ from the difference (2p - 1)/(1 - p) to one, which is exact there."""
+    is_near_half = abs(p - 0.5) < 0.2
+    u, c = b.two_sum(1.0, (2.0 * p - 1.0) / (1.0 - p))
+    quotient = p / (1.0 - p)
+    middle = log_of_sum(b, u, c)
+    return b.select(is_near_half, middle, log(b, quotient))
+
+
+@vector_function("arcsinh")
+def arcsinh(b: Builder, x: Value) -> Value:
+    """log1p(a + a²/(1 + √(1 + a²))) for a = |x|, which is log a + ln 2 where a² is much above 1."""
+    a = abs(x)
+    is_large = a > 2.0**28
+    square = a * a
+    inner = b.select(is_large, a - 1.0, a + square / (1.0 + b.sqrt(b.fma(a, a, 1.0))))
+    result = log1p(b, inner) + b.select(is_large, b.constant("f64", LN2), 0.0)
+    return b.copysign(result, x)
+
+
+@vector_function("arccosh")
+def arccosh(b: Builder, x: Value) -> Value:
+    """log1p(t + √(t² + 2t)) for t = x - 1, which is log x + ln 2 where t² is much above 1."""
+    is_large = x > 2.0**28
+    t = b.select(x >= 1.0, x - 1.0, math.nan)
+    inner = b.select(is_large, t, t + b.sqrt(b.fma(t, t, 2.0 * t)))
+    return log1p(b, inner) + b.select(is_large, b.constant("f64", LN2), 0.0)
+
+
+@vector_function("arctanh")
+def arctanh(b: Builder, x: Value) -> Value:
+    """½ log1p(2a/(1 - a)) for a = |x|."""
+    a = abs(x)
+    return b.copysign(0.5 * log1p(b, 2.0 * a / (1.0 - a)), x)
