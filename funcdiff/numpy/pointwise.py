@@ -104,7 +104,7 @@ def sinc(x: Any) -> Any:
 @implements(np.i0)
 def i0(x: Any) -> Any:
     """Modified Bessel function of order 0."""
-    from funcdiff.primitives.bessel import i0 as bessel_i0  # imports scipy.special
+    from funcdiff.primitives.special.bessel import i0 as bessel_i0  # imports scipy.special
 
     x = as_array(x)
     if x.dtype.kind == "c":

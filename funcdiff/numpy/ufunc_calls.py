@@ -20,11 +20,10 @@ def function_of(ufunc: np.ufunc) -> Function:
     """Return what a ufunc means for traced arrays; SciPy's are learnt on first sight."""
     function = _protocol.UFUNCS.get(ufunc)
     if function is None and "scipy.special" in sys.modules:
-        from funcdiff.primitives import bessel, special
+        from funcdiff.primitives import special
 
-        del bessel  # imported to be registered
         _protocol.collect_ufuncs()
-        _protocol.UFUNCS.update(special.SPELLINGS)
+        _protocol.UFUNCS.update(special.UFUNCS)
         function = _protocol.UFUNCS.get(ufunc)
     if function is None:
         raise errors.UnsupportedError(
