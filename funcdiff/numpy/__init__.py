@@ -5,6 +5,7 @@ such as ``fd.numpy.array([x[0], x[1]])`` or ``fd.numpy.zeros(n)`` as a buffer fo
 Array API namespace.
 """
 
+import importlib
 from typing import Any
 
 import numpy as _numpy
@@ -121,7 +122,7 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
     "newaxis", "nextafter", "nonzero", "not_equal", "number", "ones", "ones_like", "outer", "pad",
     "partition", "percentile", "permute_dims", "pi", "piecewise", "place", "poly", "polyadd", "polyder",
     "polydiv", "polyfit", "polyint", "polymul", "polynomial", "polysub", "polyval", "positive", "pow",
-    "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "ravel",
+    "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "random", "ravel",
     "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "require",
     "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
     "round", "s_", "searchsorted", "select", "set_printoptions", "shape", "shares_memory", "sign",
@@ -141,7 +142,9 @@ __array_namespace_info__ = _numpy.__array_namespace_info__
 
 
 def __getattr__(name: str) -> Any:
-    """Say what to do about a name that is not here."""
+    """Load `random`, which needs SciPy; say what to do about a name that is not here."""
+    if name == "random":
+        return importlib.import_module("funcdiff.numpy.random")
     if name.startswith("_") or not hasattr(_numpy, name):
         raise AttributeError(f"module 'funcdiff.numpy' has no attribute {name!r}, and neither has numpy")
     raise AttributeError(

@@ -16,6 +16,7 @@ from funcdiff import errors
 from funcdiff.core.free import settle
 from funcdiff.core.objects import stack_objects, warn_if_large
 from funcdiff.core.primitive import REGISTRY, Function
+from funcdiff.core.random_calls import random_call
 from funcdiff.core.recording import ASK_FOR_NDARRAYS, TracedArray, concrete, revive
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,18 +111,18 @@ def array_function(self: TracedArray, function: Any, types: Any, args: Any, kwar
     if make is not None:  # NumPy has taken `like=` away: it is `self`
         return make(*args, like=self, **kwargs)
     if self.recorder.free:
-        plain, plain_kwargs = _settled(args), _settled(kwargs)
+        plain, plain_kwargs = settled(args), settled(kwargs)
         if not has_traced(plain) and not has_traced(plain_kwargs):
             return function(*plain, **plain_kwargs)
     raise unsupported(function)
 
 
-def _settled(x: Any) -> Any:
+def settled(x: Any) -> Any:
     """Replace free buffers by their values in arguments."""
     if isinstance(x, (list, tuple)) and type(x) in (list, tuple):
-        return type(x)(_settled(i) for i in x)
+        return type(x)(settled(i) for i in x)
     if type(x) is dict:
-        return {name: _settled(i) for name, i in x.items()}
+        return {name: settled(i) for name, i in x.items()}
     return settle(x)
 
 
@@ -163,7 +164,7 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
             errors.at_user_line(
                 f"a traced array cannot become a plain array of dtype {np.dtype(dtype)}, which would drop its "
                 "derivative. Build arrays with fd.numpy.array, write into arrays made with np.zeros(n, like=x), convert "
-                "with x.astype(dtype), or take the values with fd.stop_gradient(x)."
+                "with x.astype(dtype), or take the values with fd.stop_gradient(x)." + random_call()
             )
         )
     whole = np.empty((), object)
@@ -236,6 +237,7 @@ __all__ = [
     "attach",
     "has_traced",
     "implements",
+    "settled",
     "stack_objects",
     "unsupported",
 ]

@@ -21,6 +21,7 @@ from funcdiff.core.mutation import (
     root_of,
 )
 from funcdiff.core.objects import from_sequence, stack_objects
+from funcdiff.core.random_calls import random_call
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_constant, is_scalar_value, revive
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
@@ -210,6 +211,7 @@ def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
             f"{kind}() of a traced array (dtype {x.dtype}, shape {x.shape}) would drop its derivative. Use NumPy's "
             "functions instead of math's (np.exp for math.exp), build arrays with fd.numpy.array, write into arrays "
             "made with np.zeros(n, like=x), or take the plain value with x.item() or fd.stop_gradient(x)."
+            + random_call()
         )
     )
 

@@ -14,6 +14,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.mutation import Path
 from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
+from funcdiff.core.surroundings import run_inside
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten, path_name
 from funcdiff.primitives.putting import hollow, path_to, put
@@ -139,7 +140,7 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
         inputs = [recorder.variable(v) for v in values]
         with recorder:
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
-            out = f(*tree.unflatten(boxes), **kwargs)
+            out = run_inside(recorder, f, *tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
             outputs = [recorder.atom(_output(f, o)) for o in outs]
         return Tape(

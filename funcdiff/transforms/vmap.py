@@ -10,6 +10,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import box, output
+from funcdiff.core.surroundings import run_inside
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.primitives.shape import broadcast_to, concatenate, transpose
 from funcdiff.transforms.arguments import check_callable, leaf_value, own_all
@@ -104,7 +105,7 @@ def run_batch(
         boxes = [
             box(v, recorder, m) if hasattr(v, "dtype") else v for v, m in zip(values, flags, strict=True)
         ]
-        leaves, structure = call(boxes)
+        leaves, structure = run_inside(recorder, call, boxes)
         outs = [output(leaf_value(leaf), recorder) for leaf in leaves]
     return outs, structure
 
