@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from funcdiff.jit.native.vector_math import (
     arithmetic,
+    division,
     error_function,
     exponential,
     gamma,
@@ -22,6 +23,7 @@ from funcdiff.jit.native.vector_math.registry import available, definitions, sym
 
 FAMILIES = (  # imported for what they register
     arithmetic,
+    division,
     error_function,
     exponential,
     gamma,

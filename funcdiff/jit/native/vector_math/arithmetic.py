@@ -78,21 +78,6 @@ def heaviside(b: Builder, x: Value, at_zero: Value) -> Value:
     return b.select(x > 0.0, 1.0, b.select(x < 0.0, 0.0, b.select(x.equals(0.0), at_zero, x)))
 
 
-@vector_function("fmod", generic=True)
-def fmod(b: Builder, x: Value, y: Value) -> Value:
-    """x - trunc(x/y)·y, exactly."""
-    return b.binary("frem", x, y)
-
-
-@vector_function("remainder", generic=True)
-def remainder(b: Builder, x: Value, y: Value) -> Value:
-    """The remainder with the sign of the divisor, exact but for one addition."""
-    rest = fmod(b, x, y)
-    is_opposite = ((rest < 0.0) & (y > 0.0)) | ((rest > 0.0) & (y < 0.0))
-    moved = b.select(is_opposite, rest + y, rest)
-    return b.select(moved.equals(0.0), b.copysign(0.0, y), moved)
-
-
 @vector_function("nextafter", generic=True)
 def nextafter(b: Builder, x: Value, y: Value) -> Value:
     """The next number towards y: the representation one more or less."""

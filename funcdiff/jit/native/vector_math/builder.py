@@ -153,8 +153,7 @@ class Builder:
         """Append an instruction unless its value is there already."""
         value = self._known.get(instruction)
         if value is None:
-            value = self._known[instruction] = Value(self, kind, self._name())
-            self.lines.append(f"  {value.text} = {instruction}")
+            value = self._known[instruction] = Value(self, kind, self._line(instruction))
         return value
 
     def _name(self) -> str:
@@ -275,11 +274,7 @@ class Builder:
         """
         some = condition.text
         if self.lanes > 1:
-            vector = self.type("i1")
-            some = self._name()
-            self.lines.append(
-                f"  {some} = call i1 @llvm.vector.reduce.or.v{self.lanes}i1({vector} {condition.text})"
-            )
+            some = self._line(f"call i1 @llvm.vector.reduce.or.v{self.lanes}i1({self.type('i1')} {some})")
         self._count += 1
         here, slow, join = self._block, f"rare{self._count}", f"join{self._count}"
         known = dict(self._known)
@@ -292,36 +287,36 @@ class Builder:
         came_from, self._block, self._known = self._block, join, known
         results = []
         for value, other in zip(usual, others, strict=True):
-            result = Value(self, value.kind, self._name())
-            self.lines.append(
-                f"  {result.text} = phi {self.type(value.kind)} "
-                f"[ {value.text}, %{here} ], [ {other.text}, %{came_from} ]"
-            )
-            results.append(result)
+            ways = f"[ {value.text}, %{here} ], [ {other.text}, %{came_from} ]"
+            results.append(Value(self, value.kind, self._line(f"phi {self.type(value.kind)} {ways}")))
         return results
 
-    def each_lane(self, helper: str, x: Value, kinds: Sequence[str]) -> list[Value]:
+    def each_lane(self, helper: str, arguments: Sequence[Value], kinds: Sequence[str]) -> list[Value]:
         """The results of a scalar helper function called for every lane; it returns a structure of these kinds."""
         self.requirements.append(helper)
         result_type = "{ " + ", ".join(SCALAR_TYPES[kind] for kind in kinds) + " }"
         results = [Value(self, kind, "poison") for kind in kinds]
-        scalar = SCALAR_TYPES[x.kind]
         for lane in range(self.lanes):
-            element = x.text
-            if self.lanes > 1:
-                element = self._name()
-                self.lines.append(f"  {element} = extractelement {self.type(x.kind)} {x.text}, i64 {lane}")
-            answer = self._name()
-            self.lines.append(f"  {answer} = call {result_type} @{helper}({scalar} {element})")
+            elements = ", ".join(f"{SCALAR_TYPES[x.kind]} {self._element(x, lane)}" for x in arguments)
+            answer = self._line(f"call {result_type} @{helper}({elements})")
             for k, kind in enumerate(kinds):
-                part = self._name()
-                self.lines.append(f"  {part} = extractvalue {result_type} {answer}, {k}")
-                if self.lanes > 1:
-                    inserted = self._name()
-                    self.lines.append(
-                        f"  {inserted} = insertelement {self.type(kind)} {results[k].text}, "
-                        f"{SCALAR_TYPES[kind]} {part}, i64 {lane}"
-                    )
-                    part = inserted
-                results[k] = Value(self, kind, part)
+                part = self._line(f"extractvalue {result_type} {answer}, {k}")
+                results[k] = Value(self, kind, self._with_element(results[k], part, lane))
         return results
+
+    def _line(self, instruction: str) -> str:
+        """Append an instruction and return the name of its value."""
+        name = self._name()
+        self.lines.append(f"  {name} = {instruction}")
+        return name
+
+    def _element(self, x: Value, lane: int) -> str:
+        if self.lanes == 1:
+            return x.text
+        return self._line(f"extractelement {self.type(x.kind)} {x.text}, i64 {lane}")
+
+    def _with_element(self, x: Value, element: str, lane: int) -> str:
+        if self.lanes == 1:
+            return element
+        scalar = SCALAR_TYPES[x.kind]
+        return self._line(f"insertelement {self.type(x.kind)} {x.text}, {scalar} {element}, i64 {lane}")

@@ -102,7 +102,7 @@ def reduced(b: Builder, x: Value) -> tuple[Value, Value, Value]:
     r, error = b.two_sum(b.fma(n, -PI_HALF[0], x), -product)
     low = b.fma(n, -PI_HALF[2], error - product_low)
     n, r, low = b.rarely(
-        abs(x) > 2.0**30, (n, r, low), lambda: b.each_lane("fd.reduce_huge", x, ("f64", "f64", "f64"))
+        abs(x) > 2.0**30, (n, r, low), lambda: b.each_lane("fd.reduce_huge", [x], ("f64", "f64", "f64"))
     )
     return n, r, low
 
