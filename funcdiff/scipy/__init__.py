@@ -5,12 +5,31 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["special"]
+__all__ = ["linalg", "special"]
+
+NOT_COVERED_YET = (
+    "cluster",
+    "differentiate",
+    "integrate",
+    "interpolate",
+    "ndimage",
+    "odr",
+    "optimize",
+    "signal",
+    "spatial",
+    "stats",
+)
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return importlib.import_module(f"funcdiff.scipy.{name}")
+    if name in NOT_COVERED_YET:
+        raise AttributeError(
+            f"funcdiff.scipy.{name} is not covered yet. Its functions that are pure Python work on traced arrays in "
+            f"scipy.{name} itself; others need a rule of their own: fd.custom_jvp, fd.custom_vjp or fd.primitive, or "
+            "fd.numerical for one by finite differences."
+        )
     raise AttributeError(f"module 'funcdiff.scipy' has no attribute {name!r}")
 
 

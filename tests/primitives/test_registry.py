@@ -22,7 +22,10 @@ for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.prim
 
 TREATED_AS_CONSTANT = {"rounding", "stop_gradient"}
 DEFINED_UP_TO_PHASES = {
+    "eig_banded",
     "eigh",
+    "eigh_by_driver",
+    "generalized_eig",
     "svd",
 }  # for complex matrices; what does not depend on phases is tested elsewhere
 

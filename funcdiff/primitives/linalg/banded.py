@@ -89,9 +89,7 @@ def _banded_outer(g: Any, x: Any, *, lower: int, upper: int) -> Any:
     return out
 
 
-def _product_bands_transpose(
-    g: Any, _ab: Any, x: Any, *, lower: int, upper: int, transposed: bool
-) -> Any:
+def _product_bands_transpose(g: Any, _ab: Any, x: Any, *, lower: int, upper: int, transposed: bool) -> Any:
     return banded_outer(*((x, g) if transposed else (g, x)), lower=lower, upper=upper)
 
 
@@ -255,14 +253,14 @@ def _factor_samples(rng: np.random.Generator) -> Any:
     z = definite_bands(rng, True, 3) + 0j
     z[1] += 1j * rng.standard_normal(3)
     return [
-        ((_clean(definite_bands(rng, True, 4, count=3), True),), {"lower": True}),
-        ((_clean(definite_bands(rng, False, 4), False),), {"lower": False}),
-        ((_clean(definite_bands(rng, True, 3, 2), True),), {"lower": True}),
-        ((_clean(z, True),), {"lower": True}),
+        ((clean(definite_bands(rng, True, 4, count=3), True),), {"lower": True}),
+        ((clean(definite_bands(rng, False, 4), False),), {"lower": False}),
+        ((clean(definite_bands(rng, True, 3, 2), True),), {"lower": True}),
+        ((clean(z, True),), {"lower": True}),
     ]
 
 
-def _clean(ab: Any, lower: bool) -> Any:
+def clean(ab: Any, lower: bool) -> Any:
     """Zero what is stored outside the matrix."""
     count = ab.shape[-2]
     bands = {"lower": count - 1 if lower else 0, "upper": 0 if lower else count - 1}
@@ -270,7 +268,7 @@ def _clean(ab: Any, lower: bool) -> Any:
 
 
 def _cholesky_banded_clean(ab: Any, *, lower: bool) -> Any:
-    return _clean(_cholesky_banded(ab, lower=lower), lower)
+    return clean(_cholesky_banded(ab, lower=lower), lower)
 
 
 cholesky_banded = general(

@@ -66,6 +66,11 @@ def hermitian(x: Any, lower: bool) -> Any:
     return half + adjoint(half)
 
 
+def hermitian_part(x: Any) -> Any:
+    """Return the nearest Hermitian matrix."""
+    return (x + adjoint(x)) * 0.5
+
+
 def fold(g: Any, lower: bool) -> Any:
     """Transpose of `hermitian`: a cotangent that lies on the triangle that was read."""
     return (g + adjoint(g)) * triangle_like(g, lower, 0.5)

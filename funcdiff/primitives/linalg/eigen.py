@@ -36,11 +36,15 @@ def _eigh(a: Any, *, lower: bool) -> Any:
     return tuple(np.linalg.eigh(a, "L" if lower else "U"))
 
 
-def _eigh_jvp(t: Any, out: Any, _a: Any, *, lower: bool) -> Any:
-    w, v = out
-    moved = matmul(hermitian(t, lower), v)
+def spectrum_tangent(moved: Any, w: Any, v: Any) -> tuple[Any, Any]:
+    """Return the tangents of eigenvalues and eigenvectors, given the tangent of the matrix times the vectors."""
     dw = real_part(sum_rows(conjugate(v) * moved))
     return dw, matmul(v, inverse_gaps(w, w.shape[-1]) * matmul(adjoint(v), moved))
+
+
+def _eigh_jvp(t: Any, out: Any, _a: Any, *, lower: bool) -> Any:
+    w, v = out
+    return spectrum_tangent(matmul(hermitian(t, lower), v), w, v)
 
 
 def _eigh_vjp(g: Any, out: Any, _a: Any, *, lower: bool) -> Any:

@@ -39,17 +39,12 @@ def over_stack(function: Any, a: Any, count: int) -> tuple[Any, ...]:
 
 
 def _lu(a: Any) -> Any:
-    with np.errstate(all="ignore"):
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
-            packed, pivots = over_stack(lambda m: scipy.linalg.lu_factor(m, check_finite=False), a, 2)
-    order = over_stack(lambda m: (_order(m[:, 0], a.shape[-2]),), pivots[..., None], 1)[0]
+    packed, pivots = over_stack(lambda m: scipy.linalg.lu_factor(m, check_finite=False), a, 2)
+    order = over_stack(lambda m: (order_of_swaps(m[:, 0], a.shape[-2]),), pivots[..., None], 1)[0]
     return packed, pivots, order
 
 
-def _order(swaps: Any, size: int) -> Any:
+def order_of_swaps(swaps: Any, size: int) -> Any:
     """Return the order of rows that successive swaps lead to."""
     order = np.arange(size)
     for i, j in enumerate(swaps):
@@ -117,7 +112,9 @@ lu = general(
 
 
 def _column_order(a: Any) -> Any:
-    return over_stack(lambda m: (scipy.linalg.qr(m, mode="r", pivoting=True, check_finite=False)[1],), a, 1)[0]
+    return over_stack(lambda m: (scipy.linalg.qr(m, mode="r", pivoting=True, check_finite=False)[1],), a, 1)[
+        0
+    ]
 
 
 column_order: Function = locally_constant(
@@ -134,3 +131,16 @@ def permuted_columns(x: Any, order: Any) -> Any:
     if type(order) is np.ndarray and order.ndim == 1:
         return getitem(x, index=(Ellipsis, order))
     return np.take_along_axis(x, row(order), axis=-1)
+
+
+def _balance(a: Any, *, permute: bool, scale: bool) -> Any:
+    return over_stack(lambda m: scipy.linalg.matrix_balance(m, permute, scale, separate=True)[1], a, 2)
+
+
+balance: Function = locally_constant(
+    _balance,
+    batch=stacked("balance"),
+    name="balance",
+    multiple_outputs=True,
+    doc="The powers of two and the order that balance a matrix.",
+)

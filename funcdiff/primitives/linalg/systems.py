@@ -42,7 +42,7 @@ def with_rank(x: Any, rank: int, mapped: bool) -> Any:
     return reshape(x, shape=(x.shape[0], *(1,) * missing, *x.shape[1:]))
 
 
-def _batch(function: Callable[..., Any], ranks: tuple[int, ...]) -> Callable[..., Any]:
+def _batch(function: Function, ranks: tuple[int, ...]) -> Function:
     """Return the batch rule of a solver whose representations have `ranks` axes each."""
 
     def batch(values: Any, flags: Any, size: int, **params: Any) -> Any:
@@ -63,9 +63,7 @@ def _batch(function: Callable[..., Any], ranks: tuple[int, ...]) -> Callable[...
             b = column(b)
         lead = [len(x.shape) - f - r for x, f, r in zip((*reps, b), flags, (*ranks, 2), strict=True)]
         most = max(lead)
-        aligned = [
-            with_rank(x, most + r, f) for x, f, r in zip((*reps, b), flags, (*ranks, 2), strict=True)
-        ]
+        aligned = [with_rank(x, most + r, f) for x, f, r in zip((*reps, b), flags, (*ranks, 2), strict=True)]
         out = function(*aligned, **params)
         return reshape(out, shape=out.shape[:-1]) if vector else out
 
@@ -73,10 +71,10 @@ def _batch(function: Callable[..., Any], ranks: tuple[int, ...]) -> Callable[...
 
 
 def solver(
-    impl: Callable[..., Any],
+    impl: Function,
     *,
     name: str,
-    apply: Sequence[Callable[..., Any]],
+    apply: Sequence[Function],
     turn: Turn,
     ranks: tuple[int, ...],
     samples: Any,
@@ -88,18 +86,19 @@ def solver(
     ``turn(*reps, **params)`` gives representations and parameters of the transposed matrix.
     """
 
-    def jvp(k: int) -> Callable[..., Any]:
+    def jvp(k: int) -> Function:
         def rule(t: Any, out: Any, *args: Any, **params: Any) -> Any:
             *reps, b = args
-            moved = apply[k](t, as_columns(out, b), **params)
-            return -as_given(function(*reps, moved, **params), b)
+            sides = (*reps, apply[k](t, as_columns(out, b), **params))
+            return -as_given(function(*sides, **params), b)
 
         return rule
 
     def transposed(g: Any, _out: Any, *args: Any, **params: Any) -> Any:
         *reps, b = args
         turned, turned_params = turn(*reps, **params)
-        return as_given(function(*turned, as_columns(g, b), **turned_params), b)
+        sides = (*turned, as_columns(g, b))
+        return as_given(function(*sides, **turned_params), b)
 
     function: Function = general(
         impl,
