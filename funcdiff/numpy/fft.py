@@ -85,7 +85,7 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None,
 # --- over several axes ----------------------------------------------------------------------------------
 
 
-def _lengths_and_axes(a: Any, s: Any, axes: Any, half: bool | None = None) -> list[tuple[int, int]]:
+def lengths_and_axes(a: Any, s: Any, axes: Any, half: bool | None = None) -> list[tuple[int, int]]:
     """Return pairs of length and axis; with `half`, the last axis holds half a spectrum (None: none does)."""
     rank = len(a.shape)
     if axes is None:
@@ -114,21 +114,21 @@ def _over(transform: Callable[..., Any], a: Any, pairs: list[tuple[int, int]], n
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
     """Discrete Fourier transform over several axes."""
     a = as_array(a)
-    return deliver(_over(p.fft, a, _lengths_and_axes(a, s, axes), norm), out, "np.fft.fftn")
+    return deliver(_over(p.fft, a, lengths_and_axes(a, s, axes), norm), out, "np.fft.fftn")
 
 
 @implements(np.fft.ifftn)
 def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
     """Inverse discrete Fourier transform over several axes."""
     a = as_array(a)
-    return deliver(_over(p.ifft, a, _lengths_and_axes(a, s, axes), norm), out, "np.fft.ifftn")
+    return deliver(_over(p.ifft, a, lengths_and_axes(a, s, axes), norm), out, "np.fft.ifftn")
 
 
 @implements(np.fft.rfftn)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
     """Discrete Fourier transform of a real array over several axes: half of the last one."""
     a = as_array(a)
-    *outer, last = _lengths_and_axes(a, s, axes, half=False)
+    *outer, last = lengths_and_axes(a, s, axes, half=False)
     return deliver(_over(p.fft, _over(p.rfft, a, [last], norm), outer, norm), out, "np.fft.rfftn")
 
 
@@ -136,7 +136,7 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out:
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
     """Real array from its transform over several axes, of which the last one is a half."""
     a = as_array(a)
-    *outer, last = _lengths_and_axes(a, s, axes, half=True)
+    *outer, last = lengths_and_axes(a, s, axes, half=True)
     return deliver(_over(p.irfft, _over(p.ifft, a, outer[::-1], norm), [last], norm), out, "np.fft.irfftn")
 
 

@@ -24,7 +24,7 @@ OTHER = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm that gives the transform of the other direction the same factor."""
 
 
-def _fitted(g: Any, length: int, axis: int) -> Any:
+def fitted(g: Any, length: int, axis: int) -> Any:
     """Cut or pad with zeros along an axis."""
     found = g.shape[axis]
     if found > length:
@@ -62,12 +62,12 @@ def _irfft(x: Any, *, n: int, axis: int, norm: Any) -> Any:
 
 def _rfft_transpose(g: Any, x: ArrayType, *, n: int, axis: int, norm: str) -> Any:
     back = irfft(multiply(conj(g), _weights(g, n, axis, 0.5)), n=n, axis=axis, norm=OTHER[norm])
-    return _fitted(back, x.shape[axis], axis)
+    return fitted(back, x.shape[axis], axis)
 
 
 def _irfft_transpose(g: Any, x: ArrayType, *, n: int, axis: int, norm: str) -> Any:
     spectrum = conj(rfft(g, n=n, axis=axis, norm=OTHER[norm]))
-    return _fitted(multiply(spectrum, _weights(g, n, axis, 2.0)), x.shape[axis], axis)
+    return fitted(multiply(spectrum, _weights(g, n, axis, 2.0)), x.shape[axis], axis)
 
 
 def _real_samples(rng: np.random.Generator) -> Any:
@@ -88,7 +88,7 @@ def _complex_samples(rng: np.random.Generator) -> Any:
 
 fft: Function = linear(
     _fft,
-    lambda g, x, *, n, axis, norm: _fitted(fft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
+    lambda g, x, *, n, axis, norm: fitted(fft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
     batch=lambda values, flags, size, *, n, axis, norm: fft(values[0], n=n, axis=axis + 1, norm=norm),
     name="fft",
     samples=_complex_samples,
@@ -96,7 +96,7 @@ fft: Function = linear(
 )
 ifft: Function = linear(
     _ifft,
-    lambda g, x, *, n, axis, norm: _fitted(ifft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
+    lambda g, x, *, n, axis, norm: fitted(ifft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
     batch=lambda values, flags, size, *, n, axis, norm: ifft(values[0], n=n, axis=axis + 1, norm=norm),
     name="ifft",
     samples=_complex_samples,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["linalg", "special"]
+from funcdiff.scipy import _backend
+
+__all__ = ["fft", "linalg", "special"]
 
 NOT_COVERED_YET = (
     "cluster",
@@ -35,3 +37,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+_backend.register()
