@@ -26,7 +26,7 @@ from funcdiff.primitives.exponential import exp, log
 from funcdiff.primitives.special.gamma import betaln, digamma, gammaln, polygamma
 from funcdiff.primitives.special.information import xlog1py, xlogy
 from funcdiff.primitives.special.quadrature import cauchy, integrate, reach
-from funcdiff.primitives.special.shared import derivatives, in_precision_of, of_orders, weak
+from funcdiff.primitives.special.shared import alike, derivatives, in_precision_of, of_orders, weak
 
 NODES = 64
 
@@ -35,11 +35,13 @@ NODES = 64
 
 def gamma_density(a: Any, x: Any) -> Any:
     """x**(a-1) exp(-x) / gamma(a), the derivative of the regularized gamma function (8.8.13)."""
+    a, x = alike(a, x)
     return exp(xlogy(a - 1, x) - x - weakly(gammaln, a))
 
 
 def beta_density(a: Any, b: Any, x: Any, y: Any = None) -> Any:
     """x**(a-1) y**(b-1) / beta(a, b) with y = 1 - x, the derivative of the regularized beta function (8.17.1)."""
+    a, b, x = alike(a, b, x)
     other = xlog1py(b - 1, -x) if y is None else xlogy(b - 1, y)
     return exp(xlogy(a - 1, x) + other - weak(betaln, a, b))
 

@@ -140,6 +140,15 @@ def in_dtype_of(x: Any, out: Any) -> Any:
     return out if out.dtype == x.dtype else astype(out, dtype=x.dtype)
 
 
+def alike(*args: Any) -> tuple[Any, ...]:
+    """Give Python numbers the precision of the arrays among the arguments; SciPy's ufuncs would choose double."""
+    kinds = [a.dtype for a in args if getattr(a, "dtype", None) is not None and a.dtype.kind in "fc"]
+    if not kinds or len(kinds) == len(args):
+        return args
+    kind = np.result_type(*kinds).type(0).real.dtype.type
+    return tuple(kind(a) if type(a) in (bool, int, float) else a for a in args)
+
+
 def weak(function: Function, *args: Any) -> Any:
     """Apply a function of several arguments; if all are Python numbers, so is the result."""
     if all(type(a) in (bool, int, float, complex) for a in args):
@@ -153,6 +162,7 @@ __all__ = [
     "SQRT_2PI",
     "SQRT_PI",
     "UFUNCS",
+    "alike",
     "derivatives",
     "in_dtype_of",
     "in_precision_of",
