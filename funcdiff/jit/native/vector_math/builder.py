@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from funcdiff.jit.native.vector_math.helpers import Helper
 
 Number = float | int
 Operand = "Value | float | int"
@@ -117,7 +121,7 @@ class Builder:
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
         self.lines = ["entry:"]
-        self.requirements: list[str] = []  # names of helper definitions
+        self.requirements: list[tuple[Helper, int]] = []  # and for how many lanes
         self._known: dict[str, Value] = {}
         self._block = "entry"
         self._count = 0
@@ -153,7 +157,7 @@ class Builder:
         """Append an instruction unless its value is there already."""
         value = self._known.get(instruction)
         if value is None:
-            value = self._known[instruction] = Value(self, kind, self._line(instruction))
+            value = self._known[instruction] = Value(self, kind, self.line(instruction))
         return value
 
     def _name(self) -> str:
@@ -274,7 +278,7 @@ class Builder:
         """
         some = condition.text
         if self.lanes > 1:
-            some = self._line(f"call i1 @llvm.vector.reduce.or.v{self.lanes}i1({self.type('i1')} {some})")
+            some = self.line(f"call i1 @llvm.vector.reduce.or.v{self.lanes}i1({self.type('i1')} {some})")
         self._count += 1
         here, slow, join = self._block, f"rare{self._count}", f"join{self._count}"
         known = dict(self._known)
@@ -288,35 +292,11 @@ class Builder:
         results = []
         for value, other in zip(usual, others, strict=True):
             ways = f"[ {value.text}, %{here} ], [ {other.text}, %{came_from} ]"
-            results.append(Value(self, value.kind, self._line(f"phi {self.type(value.kind)} {ways}")))
+            results.append(Value(self, value.kind, self.line(f"phi {self.type(value.kind)} {ways}")))
         return results
 
-    def each_lane(self, helper: str, arguments: Sequence[Value], kinds: Sequence[str]) -> list[Value]:
-        """The results of a scalar helper function called for every lane; it returns a structure of these kinds."""
-        self.requirements.append(helper)
-        result_type = "{ " + ", ".join(SCALAR_TYPES[kind] for kind in kinds) + " }"
-        results = [Value(self, kind, "poison") for kind in kinds]
-        for lane in range(self.lanes):
-            elements = ", ".join(f"{SCALAR_TYPES[x.kind]} {self._element(x, lane)}" for x in arguments)
-            answer = self._line(f"call {result_type} @{helper}({elements})")
-            for k, kind in enumerate(kinds):
-                part = self._line(f"extractvalue {result_type} {answer}, {k}")
-                results[k] = Value(self, kind, self._with_element(results[k], part, lane))
-        return results
-
-    def _line(self, instruction: str) -> str:
+    def line(self, instruction: str) -> str:
         """Append an instruction and return the name of its value."""
         name = self._name()
         self.lines.append(f"  {name} = {instruction}")
         return name
-
-    def _element(self, x: Value, lane: int) -> str:
-        if self.lanes == 1:
-            return x.text
-        return self._line(f"extractelement {self.type(x.kind)} {x.text}, i64 {lane}")
-
-    def _with_element(self, x: Value, element: str, lane: int) -> str:
-        if self.lanes == 1:
-            return element
-        scalar = SCALAR_TYPES[x.kind]
-        return self._line(f"insertelement {self.type(x.kind)} {x.text}, {scalar} {element}, i64 {lane}")

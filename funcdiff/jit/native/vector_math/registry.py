@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from funcdiff.jit.native.vector_math.builder import Builder, Value
+from funcdiff.jit.native.vector_math.helpers import Helper
 
 Formula = Callable[..., Any]  # of a builder and values; a value, or several for several results
 AnyFormula = TypeVar("AnyFormula", bound=Formula)
 
 FUNCTIONS: dict[str, Entry] = {}
-HELPERS: dict[str, str] = {}  # scalar definitions that formulas may call, by symbol
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,18 @@ def definitions(wanted: Iterable[tuple[str, str, int]], attributes: str = "") ->
         intrinsics, which LLVM declares by itself.
     """
     texts: list[str] = []
-    helpers: dict[str, None] = {}
+    helpers: dict[tuple[Helper, int], None] = {}
     for name, dtype, lanes in dict.fromkeys(wanted):
         text, required = _definition(name, dtype, lanes, attributes)
         texts.append(text)
         helpers.update(dict.fromkeys(required))
-    return "\n".join([HELPERS[helper] for helper in helpers] + texts)
+    scalars = [helper.text for helper in dict.fromkeys(helper for helper, _ in helpers)]
+    vectors = [helper.definition(lanes) for helper, lanes in helpers if lanes > 1]
+    return "\n".join([*scalars, *vectors, *texts])
 
 
-def _definition(name: str, dtype: str, lanes: int, attributes: str) -> tuple[str, list[str]]:
+@cache
+def _definition(name: str, dtype: str, lanes: int, attributes: str) -> tuple[str, list[tuple[Helper, int]]]:
     """One definition and the helpers it calls."""
     entry = FUNCTIONS[name]
     b = Builder(lanes)

@@ -13,14 +13,17 @@ import math
 from funcdiff.jit.native.vector_math.builder import Builder, Value, hexadecimal
 from funcdiff.jit.native.vector_math.coefficients import COS_TAIL, PI_HALF, SIN_TAIL, TWO_OVER_PI
 from funcdiff.jit.native.vector_math.exponential import ROUNDER, nearest_integer
-from funcdiff.jit.native.vector_math.registry import HELPERS, vector_function
+from funcdiff.jit.native.vector_math.helpers import Helper
+from funcdiff.jit.native.vector_math.registry import vector_function
 
 # |x| = M 2^E with an integer M of 53 bits. Of 2/π = Σ bᵢ2⁻ⁱ the 192 digits from i = E - 1 decide x·2/π modulo 4: the
-# product with M, modulo 2¹⁹², begins with two bits of quadrant, the rest is the fraction. It is taken as signed, cut
+# product with M, modulo 2¹⁹² (three words), begins with two bits of quadrant, the rest is the fraction. It is taken as signed, cut
 # into exact pieces of 48 bits, and summed to two doubles, which are multiplied by π/2.
-HELPERS["fd.reduce_huge"] = f"""
+REDUCE_HUGE = Helper(
+    "fd.reduce_huge",
+    f"""
 @fd.two_over_pi = internal constant [{len(TWO_OVER_PI)} x i64] [{", ".join(f"i64 {w}" for w in TWO_OVER_PI)}]
-define internal {{ double, double, double }} @fd.reduce_huge(double %x) {{
+define internal {{ double, double, double }} @fd.reduce_huge(double %x) noinline optnone {{
   %bits = bitcast double %x to i64
   %shifted = lshr i64 %bits, 52
   %biased = and i64 %shifted, 2047
@@ -41,30 +44,31 @@ define internal {{ double, double, double }} @fd.reduce_huge(double %x) {{
   %d0 = call i64 @llvm.fshl.i64(i64 %w0, i64 %w1, i64 %shift)
   %d1 = call i64 @llvm.fshl.i64(i64 %w1, i64 %w2, i64 %shift)
   %d2 = call i64 @llvm.fshl.i64(i64 %w2, i64 %w3, i64 %shift)
-  %z0 = zext i64 %d0 to i192
-  %z1 = zext i64 %d1 to i192
-  %z2 = zext i64 %d2 to i192
-  %s0 = shl i192 %z0, 128
-  %s1 = shl i192 %z1, 64
-  %s01 = or i192 %s0, %s1
-  %digits = or i192 %s01, %z2
-  %m192 = zext i64 %m to i192
-  %product = mul i192 %digits, %m192
-  %quadrant192 = lshr i192 %product, 190
-  %quadrant = trunc i192 %quadrant192 to i64
-  %fraction = shl i192 %product, 2
-  %negative192 = lshr i192 %fraction, 191
-  %negative = trunc i192 %negative192 to i64
+  %m128 = zext i64 %m to i128
+  %d1_wide = zext i64 %d1 to i128
+  %d2_wide = zext i64 %d2 to i128
+  %last = mul i128 %d2_wide, %m128
+  %last_high = lshr i128 %last, 64
+  %last_word = trunc i128 %last to i64
+  %second = mul i128 %d1_wide, %m128
+  %middle = add i128 %second, %last_high
+  %middle_high = lshr i128 %middle, 64
+  %middle_word = trunc i128 %middle to i64
+  %carried = trunc i128 %middle_high to i64
+  %first = mul i64 %d0, %m
+  %first_word = add i64 %first, %carried
+  %quadrant = lshr i64 %first_word, 62
+  %top = call i64 @llvm.fshl.i64(i64 %first_word, i64 %middle_word, i64 2)
+  %mid = call i64 @llvm.fshl.i64(i64 %middle_word, i64 %last_word, i64 2)
+  %end = shl i64 %last_word, 2
+  %negative = lshr i64 %top, 63
   %n_integer = add i64 %quadrant, %negative
   %n = sitofp i64 %n_integer to double
-  %i0 = ashr i192 %fraction, 144
-  %c0 = trunc i192 %i0 to i64
-  %i1 = lshr i192 %fraction, 96
-  %t1 = trunc i192 %i1 to i64
-  %c1 = and i64 %t1, {(1 << 48) - 1}
-  %i2 = lshr i192 %fraction, 48
-  %t2 = trunc i192 %i2 to i64
-  %c2 = and i64 %t2, {(1 << 48) - 1}
+  %c0 = ashr i64 %top, 16
+  %c1_all = call i64 @llvm.fshl.i64(i64 %top, i64 %mid, i64 32)
+  %c1 = and i64 %c1_all, {(1 << 48) - 1}
+  %c2_all = call i64 @llvm.fshl.i64(i64 %mid, i64 %end, i64 16)
+  %c2 = and i64 %c2_all, {(1 << 48) - 1}
   %f0 = sitofp i64 %c0 to double
   %f1 = sitofp i64 %c1 to double
   %f2 = sitofp i64 %c2 to double
@@ -92,7 +96,10 @@ define internal {{ double, double, double }} @fd.reduce_huge(double %x) {{
   %r2 = insertvalue {{ double, double, double }} %r1, double %final_low, 2
   ret {{ double, double, double }} %r2
 }}
-"""
+""",
+    ("f64",),
+    ("f64", "f64", "f64"),
+)
 
 
 def reduced(b: Builder, x: Value) -> tuple[Value, Value, Value]:
@@ -101,9 +108,7 @@ def reduced(b: Builder, x: Value) -> tuple[Value, Value, Value]:
     product, product_low = b.two_product(n, PI_HALF[1])
     r, error = b.two_sum(b.fma(n, -PI_HALF[0], x), -product)
     low = b.fma(n, -PI_HALF[2], error - product_low)
-    n, r, low = b.rarely(
-        abs(x) > 2.0**30, (n, r, low), lambda: b.each_lane("fd.reduce_huge", [x], ("f64", "f64", "f64"))
-    )
+    n, r, low = b.rarely(abs(x) > 2.0**30, (n, r, low), lambda: REDUCE_HUGE(b, x))
     return n, r, low
 
 
