@@ -10,7 +10,7 @@ leaves nothing to unwind, and threads do not meet.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Self
 
@@ -28,7 +28,22 @@ ASK_FOR_NDARRAYS: set[str] = set()
 
 _LIBRARIES = frozenset({"funcdiff", "numpy", "scipy"})
 
-next_level = count().__next__  # creation order is nesting order, across threads too
+AT_FIRST_RECORDING: list[Callable[[], None]] = []
+"""What to do before the first recorder is made, so that importing the package need not do it."""
+
+_levels = count()
+
+
+def _first_level() -> int:
+    global next_level
+    if AT_FIRST_RECORDING:  # else the package is still being imported
+        next_level = _levels.__next__
+        while AT_FIRST_RECORDING:
+            AT_FIRST_RECORDING.pop()()
+    return next(_levels)
+
+
+next_level = _first_level  # creation order is nesting order, across threads too
 
 
 class TracedArray:

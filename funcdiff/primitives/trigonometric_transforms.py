@@ -46,7 +46,8 @@ def _transform(name: str, impl: Callable[..., Any], ends: dict[int, tuple[int, .
         places = () if orthogonalize else ends[type]
         if type in (1, 2) and places:
             g = _ends(g, n, axis, places, root)
-        g = function(g, type=TURNED[type], n=n, axis=axis, norm=norm, orthogonalize=True)
+        turned: dict[str, Any] = {"type": TURNED[type], "n": n, "axis": axis, "norm": norm, "orthogonalize": True}
+        g = function(g, **turned)
         if type in (1, 3) and places:
             g = _ends(g, n, axis, places, 1 / root)
         return fitted(g, x.shape[axis], axis)
@@ -65,7 +66,9 @@ def _transform(name: str, impl: Callable[..., Any], ends: dict[int, tuple[int, .
     function: Function = linear(
         run,
         transpose,
-        batch=lambda values, flags, size, *, axis, **params: function(values[0], axis=axis + 1, **params),
+        batch=lambda values, flags, size, **params: function(
+            values[0], **{**params, "axis": params["axis"] + 1}
+        ),
         name=name,
         samples=samples,
         doc=f"The {'cosine' if name == 'dct' else 'sine'} transform of `n` points along an axis.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from funcdiff.core.recording import AT_FIRST_RECORDING
 from funcdiff.scipy import _backend
 
 __all__ = ["fft", "linalg", "special"]
@@ -39,4 +40,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-_backend.register()
+AT_FIRST_RECORDING.append(_backend.register)
