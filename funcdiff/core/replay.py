@@ -17,19 +17,7 @@ from funcdiff.core.trees import flatten
 
 def run(tape: Tape, args: Sequence[Any]) -> Any:
     """Replay a tape on other arguments."""
-    leaves, tree = flatten(tuple(args))
-    if not tree == tape.in_tree:
-        raise errors.TapeError(
-            f"tape {tape.name} takes arguments of structure {tape.in_tree!r}, not {tree!r}"
-        )
-    values: dict[int, Any] = {}
-    for variable, leaf in zip(tape.inputs, leaves, strict=True):
-        value = leaf if type(leaf) is TracedArray else np.asarray(leaf)[()]
-        if type_of(value) != variable.type:
-            raise errors.TapeError(
-                f"tape {tape.name} takes {variable.type} as {variable}, not {type_of(value)}; trace the function again"
-            )
-        values[variable.number] = value
+    values = dict(zip((v.number for v in tape.inputs), leaves_of(tape, args), strict=True))
     last = _last_uses(tape)
     guards = iter(tape.guards)
     guard = next(guards, None)
@@ -63,6 +51,24 @@ def run(tape: Tape, args: Sequence[Any]) -> Any:
         elif isinstance(a, Variable):
             kept.add(a.number)
     return tape.out_tree.unflatten(outputs)
+
+
+def leaves_of(tape: Tape, args: Sequence[Any]) -> list[Any]:
+    """Return the leaves of arguments, which must be those the tape was recorded for in all but values."""
+    leaves, tree = flatten(tuple(args))
+    if not tree == tape.in_tree:
+        raise errors.TapeError(
+            f"tape {tape.name} takes arguments of structure {tape.in_tree!r}, not {tree!r}"
+        )
+    values = []
+    for variable, leaf in zip(tape.inputs, leaves, strict=True):
+        value = leaf if type(leaf) is TracedArray else np.asarray(leaf)[()]
+        if type_of(value) != variable.type:
+            raise errors.TapeError(
+                f"tape {tape.name} takes {variable.type} as {variable}, not {type_of(value)}; trace the function again"
+            )
+        values.append(value)
+    return values
 
 
 def _last_uses(tape: Tape) -> dict[int, list[int]]:

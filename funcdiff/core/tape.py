@@ -185,16 +185,87 @@ class Tape:
         >>> import numpy as np, funcdiff as fd
         >>> def f(x, y):
         ...     return 2 * np.exp(x) + 3 * y
-        >>> print(fd.trace(f)(np.zeros(3), np.ones(3)).to_source())
-        import numpy as np
-        <BLANKLINE>
-        <BLANKLINE>
-        def f(x, y):
-            \"""f, for float64[3], float64[3].\"""
+        >>> source = fd.trace(f)(np.zeros(3), np.ones(3)).to_source()
+        >>> print(source.splitlines()[-1])
             return 2 * np.exp(x) + 3 * y
-        <BLANKLINE>
         """
         return str(_above("source.writer").to_source(self, name, plain_products=plain_products))
+
+    def draw(
+        self,
+        path: Any = None,
+        *,
+        at: Sequence[Any] | None = None,
+        values: bool | None = None,
+        derivatives: bool = False,
+        steps: str | None = None,
+        wrt: int | str = 0,
+        output: int = 0,
+        fold: bool | None = None,
+        direction: str = "down",
+    ) -> Any:
+        """Draw the program as a graph: inputs, constants, steps and outputs, with their shapes.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write the picture: a name that ends in ``.svg``, or in ``.png``, ``.pdf`` or ``.gif``,
+            which matplotlib writes.
+        at : tuple, optional
+            Arguments to evaluate the tape at.  Then every box shows its value (unless ``values=False``).
+        values : bool, optional
+            Whether boxes show values; by default they do where `at` is given.
+        derivatives : bool, default False
+            Write local derivatives on the arrows: formulas, or numbers where `at` is given.
+        steps : {"forward", "reverse"}, optional
+            Show how the derivatives along the whole program accumulate, one picture for each step; needs `at`.
+        wrt : int or str, default 0
+            With ``steps="forward"``: the input that everything is differentiated by, by number or name.
+        output : int, default 0
+            With ``steps="reverse"``: the output that is differentiated.
+        fold : bool, optional
+            Draw the steps of a statement, a loop or a function as one block; by default from 40 records on.
+        direction : {"down", "right"}
+            Where arrows lead.
+
+        Returns
+        -------
+        Picture or Pictures
+            With ``steps``, a sequence of pictures.  They have ``svg`` and ``save(path)``, and notebooks show
+            them by themselves.
+
+        Raises
+        ------
+        MissingExtraError
+            If grandalf, or matplotlib for other files than SVG, is not installed.
+        UnsupportedError
+            If a setting is not one of those above.
+        TapeError
+            If `at` does not fit the tape.
+
+        Examples
+        --------
+        >>> import funcdiff as fd
+        >>> def f(a, b):
+        ...     c = a + b
+        ...     d = b + 1
+        ...     e = c * d
+        ...     return e
+        >>> tape = fd.trace(f)(2.0, 1.0)
+        >>> tape.draw(at=(2.0, 1.0), derivatives=True)
+        <Picture: f: 3 steps>
+        >>> tape.draw(at=(2.0, 1.0), steps="reverse")
+        <4 pictures: reverse accumulation: derivatives of e with respect to everything>
+        """
+        settings: dict[str, Any] = {"at": at, "values": values, "derivatives": derivatives, "steps": steps}
+        settings |= {"wrt": wrt, "output": output, "fold": fold, "direction": direction}
+        return _above("picture.draw").draw(self, path, **settings)
+
+    def _repr_svg_(self) -> str | None:
+        try:
+            return str(self.draw().svg)
+        except ImportError:  # without the extra, a notebook shows the text
+            return None
 
 
 def _above(module: str) -> Any:

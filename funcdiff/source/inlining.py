@@ -127,7 +127,10 @@ def expression(
 
 
 def _parsed(value: Expression) -> ast.expr:
-    return ast.parse(value.text, mode="eval").body
+    try:
+        return ast.parse(value.text, mode="eval").body
+    except SyntaxError:  # in pictures, texts need not be Python
+        return ast.Name(value.within(ATOM), ast.Load())
 
 
 def _bare(node: ast.expr, outputs: bool) -> ast.expr:
@@ -194,6 +197,15 @@ class Helpers:
             tree.body.insert(0, ast.Expr(ast.Constant(doc)))
         self.definitions[name] = ast.unparse(tree)
         return name
+
+    def loaded(self, primitive: str) -> str:
+        """Take the implementation of a primitive from funcdiff; return its name."""
+        key = ("loaded", primitive)
+        if key not in self.names:
+            self.names[key] = name = self._free(primitive)
+            self.imports["from funcdiff.source import implementation"] = None
+            self.definitions[name] = f"{name} = implementation({primitive!r})"
+        return self.names[key]
 
     def use(self, dotted: str) -> str:
         """Import what a dotted name starts with; return how it is written."""

@@ -24,10 +24,10 @@ def user_names(tape: Tape) -> dict[int, str]:
     Consecutive records from one statement belong together, and the last of them makes what the statement
     assigns.  Where the same steps come several times in a row, the statement ran several times.
     """
-    called_from = _statement(tape.line)
+    called_from = statement_at(tape.line)
     names: dict[int, str] = {}
     start = 0
-    places = [_statement(record.line) for record in tape.records]
+    places = [statement_at(record.line) for record in tape.records]
     for n in range(1, len(places) + 1):
         if n == len(places) or places[n] != places[start]:
             place = places[start]
@@ -55,7 +55,7 @@ def _runs(records: Sequence[Record]) -> list[Sequence[Record]]:
     return [records]
 
 
-def _statement(line: str) -> Place | None:
+def statement_at(line: str) -> Place | None:
     """Return the innermost statement that a line belongs to."""
     found = _WHERE.fullmatch(line)
     if found is None:
@@ -63,6 +63,25 @@ def _statement(line: str) -> Place | None:
     file, number = found["file"], int(found["number"])
     inside = [s for s in _statements(file, len(linecache.getlines(file))) if s[1] <= number <= s[2]]
     return min(inside, key=lambda s: s[2] - s[1], default=None)
+
+
+def text_of(place: Place) -> str:
+    """Return the first line of a statement."""
+    return linecache.getline(place[0], place[1]).strip()
+
+
+def function_at(line: str) -> str:
+    """Return the name of the innermost function that a line belongs to."""
+    found = _WHERE.fullmatch(line)
+    if found is None:
+        return ""
+    file, number = found["file"], int(found["number"])
+    inside = [
+        node
+        for node in _parsed(file, len(linecache.getlines(file)))
+        if isinstance(node, ast.FunctionDef) and node.lineno <= number <= (node.end_lineno or 0)
+    ]
+    return inside[-1].name if inside else ""
 
 
 @lru_cache(maxsize=64)

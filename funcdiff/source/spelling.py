@@ -14,7 +14,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.primitive import Primitive
+from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.tape import Literal, Record
 from funcdiff.source import constants, inlining
 from funcdiff.source.expression import Expression, call, item, method, operation
@@ -68,7 +68,10 @@ def _by_import(
     helpers: inlining.Helpers,
     reason: Exception,
 ) -> Expression:
-    """Import the implementation from where it is written, if that is a module that can be imported."""
+    """Import an implementation that cannot be written out."""
+    if not primitive.user_made and REGISTRY.get(primitive.name) is primitive:
+        name = helpers.loaded(primitive.name)
+        return call(name, *args, **_settings(params))
     impl = primitive.impl
     module, name = getattr(impl, "__module__", ""), getattr(impl, "__qualname__", "<lambda>")
     if module in ("", "__main__") or "<" in name:
