@@ -74,6 +74,7 @@ from funcdiff.numpy.sorting import (
     unique_inverse, unique_values,
 )
 from funcdiff.numpy.statistics import average, corrcoef, cov, nanstd, nanvar, std, var
+from funcdiff.numpy.user_code import rebind
 from funcdiff.numpy.ufuncs import (
     abs, absolute, acos, acosh, add, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin,
     asinh, atan, atan2, atanh, bitwise_and, bitwise_count, bitwise_invert, bitwise_left_shift,
@@ -123,7 +124,7 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
     "partition", "percentile", "permute_dims", "pi", "piecewise", "place", "poly", "polyadd", "polyder",
     "polydiv", "polyfit", "polyint", "polymul", "polynomial", "polysub", "polyval", "positive", "pow",
     "power", "prod", "ptp", "put", "put_along_axis", "putmask", "quantile", "rad2deg", "radians", "random", "ravel",
-    "ravel_multi_index", "real", "real_if_close", "reciprocal", "remainder", "repeat", "require",
+    "ravel_multi_index", "real", "real_if_close", "rebind", "reciprocal", "remainder", "repeat", "require",
     "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis", "roots", "rot90",
     "round", "s_", "searchsorted", "select", "set_printoptions", "shape", "shares_memory", "sign",
     "signbit", "signedinteger", "sin", "sinc", "single", "sinh", "size", "sort", "sort_complex",
