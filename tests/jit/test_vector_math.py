@@ -177,6 +177,11 @@ UNARY = {
     "erf": (mp.erf, [uniform(-1, 1), uniform(-6, 6), TINY]),
     "erfc": (mp.erfc, [uniform(-1, 3), uniform(-6, 27.2), TINY]),
     "ndtr": (ndtr, [uniform(-3, 3), uniform(-38, 8), TINY]),
+    "erfcx": (
+        lambda x: mp.exp(x * x) * mp.erfc(x),
+        [uniform(-1, 1), uniform(-26, 26), TINY, lambda rng: np.linspace(26, 100, 50)],
+    ),
+    "entr": (lambda x: -x * mp.log(x), [uniform(0, 4), magnitudes(-300, 300), around(1.0)]),
     "log_ndtr": (
         lambda x: mp.log1p(-ndtr(-x)) if x > 0 else mp.log(ndtr(x)),
         [uniform(-3, 3), uniform(-60, 30), TINY],
@@ -235,6 +240,12 @@ BINARY = {
         [paired(uniform(0, 50), uniform(0, 50)), paired(uniform(-700, -2), uniform(-700, -2))],
     ),
 }
+BINARY["xlogy"] = (lambda x, y: x * mp.log(y), [paired(uniform(-4, 4), magnitudes(-300, 300))])
+BINARY["xlog1py"] = (lambda x, y: x * mp.log1p(y), [paired(uniform(-4, 4), above(-1.0, 150))])
+BINARY["rel_entr"] = (
+    lambda x, y: x * mp.log(x / y),
+    [paired(uniform(0, 4), uniform(0, 4)), paired(magnitudes(-300, 300), magnitudes(-300, 300))],
+)
 REFERENCES = UNARY | BINARY
 EXACT = [
     "floor",
@@ -279,6 +290,7 @@ def test_accuracy(name):
 
 # Special values
 
+INEXACT = ("digamma", "psi", "gammaln", "log_ndtr")  # in SciPy
 SPECIAL = np.array(
     [
         *(0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, 1e300, -1e300),
@@ -297,11 +309,19 @@ def points(arity):
     return [grid.ravel() for grid in np.meshgrid(*[SPECIAL] * arity)]
 
 
-def right_where_scipy_is_not(name, x):
-    """SciPy's gammaln overflows for subnormal numbers, its logistic function underflows early."""
-    if name == "expit":
-        return x < -700
-    return (name == "gammaln" and 0 < abs(x) < 1e-307) or (name == "loggamma" and 0 < x < 1e-307)
+def right_where_scipy_is_not(name, point):
+    """SciPy's gammaln overflows for subnormal numbers, its logistic function and quotients underflow early."""
+    x = abs(point[0])
+    match name:
+        case "expit":
+            return point[0] < -700
+        case "gammaln":
+            return 0 < x < 1e-307
+        case "loggamma":
+            return 0 < point[0] < 1e-307
+        case "kl_div":
+            return all(0 < v < 1e308 for v in point) and not 1e-307 < point[0] / point[1] < 1e307
+    return False
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "sincos"])
@@ -311,15 +331,11 @@ def test_special_values_are_those_of_numpy_and_scipy(name):
     with np.errstate(all="ignore"):
         expected = library_function(name)(*arguments)
     for *point, result, wanted in zip(*arguments, results, expected, strict=True):
-        if right_where_scipy_is_not(name, point[0]):
+        if right_where_scipy_is_not(name, point):
             assert math.isfinite(result)
         elif math.isfinite(wanted) and wanted != 0 and name not in EXACT:
-            relative = (
-                2e-14 if name in ("digamma", "psi", "gammaln", "log_ndtr") else 1e-15
-            )  # SciPy's own error
-            absolute = (
-                5e-16 if name in ("logaddexp", "logaddexp2") else 1e-323
-            )  # their zeros are ill-conditioned
+            relative = 2e-14 if name in INEXACT else 1e-15
+            absolute = 5e-16 if name in ("logaddexp", "logaddexp2") else 1e-323  # zeros are ill-conditioned
             assert abs(result - wanted) <= relative * abs(wanted) + absolute, (name, point)
         else:
             assert_array_equal(result, wanted, err_msg=f"{name}{point}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from funcdiff.jit.native.vector_math import (
     arithmetic,
     division,
+    entropy,
     error_function,
     exponential,
     gamma,
@@ -24,6 +25,7 @@ from funcdiff.jit.native.vector_math.registry import available, definitions, sym
 FAMILIES = (  # imported for what they register
     arithmetic,
     division,
+    entropy,
     error_function,
     exponential,
     gamma,

@@ -71,6 +71,21 @@ def erfc(b: Builder, x: Value) -> Value:
     return b.select(a < 0.5, 1.0 - small_erf(b, x), b.select(x < 0.0, 2.0 - tail, tail))
 
 
+@vector_function("erfcx")
+def erfcx(b: Builder, x: Value) -> Value:
+    """e^(x²) erfc x: 1 - erf x up to ½ and 2 - erfc|x| below are multiplied by the power, in two parts."""
+    a = abs(x)
+    g, inverse = scaled_erfc(b, clamped(b, a, 0.5, 1e150), SQRT_PI, HALF_SQRT_PI, 3.0)
+    tail = b.select(a > 1e150, (1.0 / SQRT_PI[0]) / a, b.fma(g, inverse, inverse))
+    bounded = clamped(b, a, 0.0, 30.0)
+    square, square_low = b.two_product(bounded, bounded)
+    e, n = exp_parts(b, square, square_low)
+    small = 1.0 - small_erf(b, x)
+    middle = b.fma(e, small, small)
+    left = scaled(b, 2.0 + 2.0 * e, n) - tail
+    return b.select(a < 0.5, scaled(b, middle, n), b.select(x < 0.0, left, tail))
+
+
 def scaled_normal_tail(b: Builder, a: Value) -> tuple[Value, Value]:
     """``(g, inverse)`` with ½e^(u²) erfc u = (1 + g) inverse for u = a/√2 ≥ ½."""
     return scaled_erfc(b, a, SQRT_TWO_PI, SQRT_PI, 3 * math.sqrt(2))
@@ -95,9 +110,9 @@ def ndtr(b: Builder, x: Value) -> Value:
 def log_ndtr(b: Builder, x: Value) -> Value:
     """log(½ e^(u²) erfc u) - x²/2 for u = -x/√2 > ½, then log(½ + ½ erf(x/√2)), for x ≥ 0 log1p(-upper tail)."""
     a = abs(x)
-    bounded = clamped(b, a, SQRT_HALF, 1e300)
+    bounded = clamped(b, a, SQRT_HALF, 1e150)
     g, inverse = scaled_normal_tail(b, bounded)
-    far_left = b.fma(bounded * -0.5, bounded, log(b, b.fma(g, inverse, inverse)))
+    far_left = b.fma(a * -0.5, a, log(b, b.fma(g, inverse, inverse)))
     below = b.fma(0.5, small_erf(b, x * SQRT_HALF), 0.5)
     above = b.select(a < SQRT_HALF, b.fma(-0.5, small_erf(b, x * SQRT_HALF), 0.5), normal_tail(b, a))
     u, c = b.fast_two_sum(1.0, -above)
