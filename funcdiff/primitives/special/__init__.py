@@ -24,6 +24,7 @@ from funcdiff.primitives.special import (
     incomplete,
     information,
     kelvin,
+    orthogonal,
     spherical,
     struve,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "incomplete",
     "information",
     "kelvin",
+    "orthogonal",
     "spherical",
     "struve",
 ]

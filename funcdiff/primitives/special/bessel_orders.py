@@ -248,7 +248,7 @@ def _modified_series(v: Any, x: Any, order: int) -> Any:
         return total
 
     with np.errstate(over="ignore", under="ignore"):
-        return cauchy(relative, v, order, np.minimum(0.5, 1.5 / np.maximum(np.abs(log_half), 1e-3))) * np.exp(
+        return cauchy(relative, v, order, np.minimum(0.4, 1 / np.maximum(np.abs(log_half), 1e-3))) * np.exp(
             reference - x
         )
 
@@ -301,7 +301,7 @@ def _series(v: Any, x: Any, order: int) -> Any:
             total = total + term
         return total
 
-    return cauchy(relative, v, order, np.minimum(0.5, 1.5 / np.maximum(np.abs(log_half), 1e-3))) * np.exp(
+    return cauchy(relative, v, order, np.minimum(0.4, 1 / np.maximum(np.abs(log_half), 1e-3))) * np.exp(
         reference
     )
 

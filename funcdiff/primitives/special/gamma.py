@@ -44,7 +44,7 @@ def _hurwitz(s: Any, q: Any, order: int) -> Any:
     for k in range(TERMS):
         log_k = np.log(q + k)
         total = total + (-log_k) ** order * np.exp(-s * log_k)
-    radius = np.minimum(0.5, abs(s - 1) / 4)
+    radius = np.minimum(0.4, abs(s - 1) / 8)
     rest = cauchy(lambda s: _tail(s, q + TERMS), s, order, radius, real=np.isrealobj(s))
     return total + (rest if np.iscomplexobj(s) else rest.real)
 
@@ -90,7 +90,7 @@ def _riemann(s: Any, order: int) -> Any:
             growth = np.exp(sp.loggamma(1 - s) + (s - 1) * math.log(2 * math.pi))
             return 2 * np.sin(math.pi / 2 * s) * growth * _hurwitz(1 - s, np.ones(s.shape), 0)
 
-        left = cauchy(reflected, np.where(right, -1.0, s), order, 0.4, real=np.isrealobj(s))
+        left = cauchy(reflected, np.where(right, -1.0, s), order, 0.125, real=np.isrealobj(s))
         out = np.where(right, out, left if np.iscomplexobj(s) else np.real(left))
     return out
 
@@ -137,7 +137,7 @@ def _is_complex(x: Any) -> bool:
 def _complex_polygamma(z: Any, *, orders: tuple[int]) -> Any:
     """By Cauchy's integral of SciPy's digamma, within the nearest pole."""
     to_pole = np.abs(z - np.minimum(np.rint(np.real(z)), 0.0))
-    radius = np.minimum(to_pole / 4, 1.0)
+    radius = np.minimum(to_pole / 8, 1.0)
     return in_precision_of(cauchy(sp.digamma, np.asarray(z, complex), orders[0], radius, real=False), z)
 
 

@@ -40,14 +40,18 @@ def rising(a: Any, k: int) -> Any:
 
 
 def _lower_radius(b: Any) -> Any:
-    """A quarter of the distance of a lower parameter to the next pole."""
-    return np.minimum(np.abs(b - np.minimum(np.rint(b), 0.0)), 1.0) / 4
+    """An eighth of the distance of a lower parameter to the next pole."""
+    return np.minimum(np.abs(b - np.minimum(np.rint(b), 0.0)), 1.0) / 8
 
 
 def _sum_series(upper: list[Any], lower: list[Any], z: Any, count: int) -> Any:
+    """Sum terms up to a count, or until they are negligible and none can grow any more."""
     total: Any = 1.0
     term: Any = 1.0
+    grown = max((float(np.max(np.abs(a), initial=0.0)) for a in upper), default=0.0) + 6
     for k in range(count):
+        if k % 6 == 5 and k > grown and np.all(np.abs(term) <= 1e-18 * np.abs(total)):
+            break
         for a in upper:
             term = term * (a + k)
         for b in lower:
@@ -80,7 +84,7 @@ def _hyp0f1(b: Any, z: Any, *, orders: tuple[int, int]) -> Any:
                 lambda c: sp.gamma(c) * np.exp((1 - c - k) * np.log(x / 2)),
                 c,
                 j,
-                _lower_radius(c) / 2,
+                _lower_radius(c),
                 real=True,
             )
             total = total + math.comb(m, j) * front * bessel_orders.hankel(c + k - 1, x, m - j).real
@@ -137,20 +141,27 @@ STEPS = 60
 
 
 def gauss(a: Any, b: Any, c: Any, z: Any) -> Any:
-    """2F1 of complex parameters and real z < 1, and at 1 where it converges (15.4.20)."""
+    """2F1 of complex parameters and real z < 1, at 1 where it converges (15.4.20), beyond if it terminates."""
+    given, whole = z, b
     negative = z < -0.3
     first = np.where(negative, np.exp(-a * np.log1p(-np.minimum(z, 0.0))), 1.0)
     b = np.where(negative, c - b, b)
     inside = z < 1
     z = np.where(inside, np.where(negative, z / (z - 1), z), 0.0)
-    start = np.minimum(z, 0.5)
+    waves = np.maximum(np.sqrt(np.abs(a * b)), 1.0)  # per unit of 2 arcsin(sqrt(z)), if a b < 0
+    start = np.minimum(z, np.minimum(0.5, 4 / (waves * waves)))
     value = _sum_series([a, b], [c], start, STEPS)
     if np.any(start < z):
         slope = a * b / c * _sum_series([a + 1, b + 1], [c + 1], start, STEPS)
         while np.any(start < z):
-            step = np.minimum((1 - start) / 2, z - start)
+            step = np.minimum(np.minimum(start, 1 - start) / 2, 4 * np.sqrt(start * (1 - start)) / waves)
+            step = np.minimum(step, z - start)
             value, slope = _continued(a, b, c, start, step, value, slope)
             start = start + step
+    beyond = given > 1
+    if beyond.any():  # polynomials only
+        outer = _sum_series([a, whole], [c], np.where(beyond, given, 0.0), int(np.max(-np.real(a))) + 1)
+        value = np.where(beyond, outer, value)
     if not inside.all():
         with np.errstate(all="ignore"):
             limit = np.exp(
@@ -159,7 +170,7 @@ def gauss(a: Any, b: Any, c: Any, z: Any) -> Any:
                 - sp.loggamma(c - a + 0j)
                 - sp.loggamma(c - b + 0j)
             )
-        value = np.where(inside, value, limit)
+        value = np.where(given == 1, limit, value)
     return first * value
 
 
@@ -183,7 +194,8 @@ def _continued(a: Any, b: Any, c: Any, z: Any, step: Any, value: Any, slope: Any
 def _hyp2f1(a: Any, b: Any, c: Any, z: Any, *, orders: tuple[int, int, int, int]) -> Any:
     i, j, m, k = orders
     p, q, r, y = _real_arrays("hyp2f1", a, b, c, z)
-    valid = y < 1
+    polynomial = (p <= 0) & (p == np.rint(p)) & (i == 0)
+    valid = (y < 1) | polynomial
     w = np.where(valid, y, 0.0)
 
     def over_c(p: Any, q: Any) -> Any:
@@ -255,7 +267,7 @@ def _hyperu(a: Any, b: Any, x: Any, *, orders: tuple[int, int, int]) -> Any:
     p, q, y = _real_arrays("hyperu", a, b, x)
     valid = y > 0
     y = np.where(valid, y, 1.0)
-    radius = np.minimum(0.3, 1.5 / np.maximum(np.abs(np.log(y)), 1e-3))
+    radius = np.minimum(0.3, 1 / np.maximum(np.abs(np.log(y)), 1e-3))
 
     def over_b(a: Any) -> Any:
         def shifted(b: Any) -> Any:

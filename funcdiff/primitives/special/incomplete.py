@@ -107,7 +107,7 @@ def _gamma_slope(a: Any, x: Any, center: Any) -> Any:
 
 def _radius(a: Any, log_x: Any) -> Any:
     """Radius of a circle about a parameter, on which x^a varies little."""
-    return np.minimum(np.minimum(a, np.sqrt(a)) / 4, 1.5 / np.maximum(np.abs(log_x), 1e-3))
+    return np.minimum(np.minimum(a, np.sqrt(a)) / 8, 1 / np.maximum(np.abs(log_x), 1e-3))
 
 
 def _gammainc(a: Any, x: Any, *, orders: tuple[int]) -> Any:

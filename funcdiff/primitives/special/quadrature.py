@@ -47,12 +47,12 @@ def cauchy(
     *,
     real: bool = True,
     within: int = 0,
-    count: int = 24,
+    count: int = 16,
 ) -> Any:
     """Derivative of an analytic function by Cauchy's integral over a circle of that radius about `a`.
 
     The trapezoidal rule on the circle converges geometrically (Lyness & Moler 1967), and nothing cancels as
-    it does in finite differences; the radius should be a quarter of the distance to a singularity.  `f` is called
+    it does in finite differences; the radius should be an eighth of the distance to a singularity.  `f` is called
     with a new first axis; `within` counts the circles about other parameters that have added theirs already.
     A function that is `real` on the real axis is evaluated on half of the circle.
     """

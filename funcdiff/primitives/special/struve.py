@@ -61,7 +61,7 @@ def _beyond_y(nu: Any, x: Any) -> Any:
 
 
 def _radius(x: Any) -> Any:
-    return np.minimum(0.5, 1.5 / np.maximum(np.abs(np.log(x / 2)), 1e-3))
+    return np.minimum(0.4, 1 / np.maximum(np.abs(np.log(x / 2)), 1e-3))
 
 
 def _pair(v: Any, x: Any) -> tuple[Any, Any, Any]:
