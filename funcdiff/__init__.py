@@ -29,6 +29,10 @@ from funcdiff.transforms.jacobian import jacobian as jacobian
 from funcdiff.transforms.jacobian import jacrev as jacrev
 from funcdiff.transforms.jet import jet as jet
 from funcdiff.transforms.laplacian import laplacian as laplacian
+from funcdiff.transforms.loops.cond import cond as cond
+from funcdiff.transforms.loops.scan import scan as scan
+from funcdiff.transforms.loops.while_loop import fori_loop as fori_loop
+from funcdiff.transforms.loops.while_loop import while_loop as while_loop
 from funcdiff.transforms.numerical import numerical as numerical
 from funcdiff.transforms.products import jvp as jvp
 from funcdiff.transforms.products import linear_transpose as linear_transpose
@@ -46,11 +50,13 @@ __all__ = [
     "Tape",
     "checkpoint",
     "checkpoint_loop",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "debug",
     "elementwise_grad",
     "errors",
+    "fori_loop",
     "ggnvp",
     "grad",
     "hessian",
@@ -70,6 +76,7 @@ __all__ = [
     "primitive",
     "pullback",
     "register_pytree_node",
+    "scan",
     "scipy",
     "stop_gradient",
     "testing",
@@ -78,4 +85,5 @@ __all__ = [
     "vhp",
     "vjp",
     "vmap",
+    "while_loop",
 ]

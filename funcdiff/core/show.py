@@ -6,31 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape
+from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, bodies
 
 
 def show(tape: Tape) -> str:
     """Return a typed listing of a tape."""
     names = dict(zip((v.number for v in tape.inputs), tape.input_names, strict=False))
     header = ", ".join(_named(v, names) + f": {v.type}" for v in tape.inputs)
-    lines = [f"tape {tape.name}({header}):"]
+    return "\n".join([f"tape {tape.name}({header}):", *_steps(tape, names)])
+
+
+def _steps(tape: Tape, names: dict[int, str]) -> list[str]:
+    """Return the indented lines of records, guards and outputs."""
+    lines = []
     guards = list(tape.guards)
     for position, record in enumerate(tape.records):
         while guards and guards[0].position == position:
             lines.append("  " + show_guard(guards.pop(0), names))
         lines.append("  " + show_record(record, names))
+        for name, body in bodies(record).items():
+            header = ", ".join(f"{v}: {v.type}" for v in body.inputs)
+            lines.append(f"    {name}({header}):")
+            lines += ["    " + line for line in _steps(body, {})]
     lines += ["  " + show_guard(guard, names) for guard in guards]
     lines.append("  return " + (", ".join(_atom(a, names) for a in tape.outputs) or "nothing"))
-    return "\n".join(lines)
+    return lines
 
 
 def show_record(record: Record, names: dict[int, str]) -> str:
     """Return one line: typed outputs, primitive, inputs, params."""
     outputs = ", ".join(f"{v}: {v.type}" for v in record.outputs)
     inputs = [_atom(a, names) for a in record.inputs]
+    hidden = bool(bodies(record))  # what does not apply to this loop
     params = [
         f"at={_path(value)}" if key == "path" else f"{key}={_param(value)}"
         for key, value in record.params.items()
+        if not isinstance(value, Tape) and (value not in (None, False) or not hidden)
     ]
     return f"{outputs} = {record.primitive.name}({', '.join(inputs + params)})"
 

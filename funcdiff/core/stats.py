@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.primitive import Elementwise, Linear, LocallyConstant
-from funcdiff.core.tape import Atom, Literal, Record, Tape
+from funcdiff.core.tape import Atom, Literal, Record, Tape, bodies
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class TapeStats:
     guards : int
         Number of values that Python's control flow has seen.
     flops : int
-        Elementary operations: one per element an elementwise primitive makes, ``2 m n k`` for a matrix
+        Elementary operations: those of its steps for a loop, of one step where their number is not known, and of
+        the longer side for a branch; one per element an elementwise primitive makes, ``2 m n k`` for a matrix
         product, one per element a linear primitive reads, and ``n**3`` for other matrix functions.
         An estimate, to compare programs with.
     bytes : int
@@ -57,6 +58,9 @@ def flops(record: Record) -> int:
     """Estimate the elementary operations of a record."""
     inputs = [_kind(a) for a in record.inputs]
     made = sum(v.type.size for v in record.outputs)
+    inner = [sum(map(flops, body.records)) for body in bodies(record).values()]
+    if inner:
+        return sum(inner) * (record.params.get("length") or 1) if "body" in record.params else max(inner)
     match record.primitive:
         case Elementwise() | LocallyConstant():
             return made

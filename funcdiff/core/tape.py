@@ -273,6 +273,11 @@ def _above(module: str) -> Any:
     return import_module(f"funcdiff.{module}")
 
 
+def bodies(record: Record) -> dict[str, Tape]:
+    """Return the programs that a record runs: the body of a loop, the sides of a branch."""
+    return {name: value for name, value in record.params.items() if isinstance(value, Tape)}
+
+
 def variables(atoms: Sequence[Atom]) -> list[Variable]:
     """Return the variables among atoms."""
     return [a for a in atoms if isinstance(a, Variable)]

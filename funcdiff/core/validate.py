@@ -6,7 +6,7 @@ from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import Elementwise, Linear, LocallyConstant, Multilinear
 from funcdiff.core.show import neighbourhood
-from funcdiff.core.tape import Literal, Record, Tape, Variable
+from funcdiff.core.tape import Literal, Record, Tape, Variable, bodies
 
 
 def check(tape: Tape) -> None:
@@ -17,6 +17,8 @@ def check(tape: Tape) -> None:
             raise errors.TapeError(f"tape {tape.name}: input {v} is defined twice")
         defined[v.number] = v
     for position, record in enumerate(tape.records):
+        for body in bodies(record).values():
+            check(body)
         problem = _problem(record, defined)
         if problem:
             raise errors.TapeError(f"tape {tape.name}: {problem}\n{neighbourhood(tape, position)}")

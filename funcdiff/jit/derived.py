@@ -12,7 +12,7 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray
 from funcdiff.core.replay import run
-from funcdiff.core.tape import Literal, Record, Tape, variables
+from funcdiff.core.tape import Literal, Record, Tape, bodies, variables
 from funcdiff.core.trees import flatten
 from funcdiff.jit.passes.dead_code import drop_dead_code
 from funcdiff.jit.passes.pipeline import optimise
@@ -157,6 +157,8 @@ def _make_pushforward(program: Program, active: tuple[int, ...], values: Sequenc
         for n, t in zip(active, leaves[count:], strict=True):
             tangents[n] = t
         outs, found = push_forward(function, leaves[:count], tangents)
+        if any(bodies(r) for r in program.recorded.records):  # a loop with tangents makes values too
+            outs = function(*leaves[:count])
         return [*outs, *(_or_zeros(found[n], kinds[n]) for n in inexact)]
 
     examples = [*map(example, values), *(_ones(program.strong.inputs[n].type) for n in active)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextvars import ContextVar, Token
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,6 +23,13 @@ from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
 
+_writing: ContextVar[int] = ContextVar("funcdiff programs being written", default=0)
+
+
+def is_writing() -> bool:
+    """Tell whether a program is being written, of which a loop or a branch may be a record."""
+    return _writing.get() > 0
+
 
 class TraceRecorder(Recorder):
     """Records a program: every primitive, and what Python's control flow saw."""
@@ -34,6 +42,16 @@ class TraceRecorder(Recorder):
         self.records: list[Record] = []
         self.guards: list[Guard] = []
         self.variables: list[Variable] = []
+        self.depth: Token[int] | None = None
+
+    def __enter__(self) -> Self:
+        self.depth = _writing.set(_writing.get() + 1)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self.depth is not None:
+            _writing.reset(self.depth)
+        super().__exit__(kind, error, traceback)
 
     def variable(self, value: Any) -> Variable:
         """Number a value."""

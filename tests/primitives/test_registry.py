@@ -30,7 +30,11 @@ DEFINED_UP_TO_PHASES = {
 }  # for complex matrices; what does not depend on phases is tested elsewhere
 
 PRIMITIVES = dict(sorted(REGISTRY.items()))  # as it is now: other tests may add their own
-DIFFERENTIABLE = [n for n, p in PRIMITIVES.items() if not isinstance(p, LocallyConstant) and p.custom is None]
+DIFFERENTIABLE = [
+    n
+    for n, p in PRIMITIVES.items()
+    if not isinstance(p, LocallyConstant) and p.custom is None and p.control is None
+]
 SAMPLED = [n for n in DIFFERENTIABLE if PRIMITIVES[n].samples is not None]
 CONSTANT = [
     n

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from funcdiff.core.keys import key_of
 from funcdiff.core.tape import Atom, Literal, Record
 from funcdiff.jit.passes.rewriting import Rewriter, Rule
-
-SMALL = 1000  # elements up to which constants are compared by value
 
 
 def merge_common_subexpressions() -> Rule:
@@ -35,22 +32,3 @@ def merge_common_subexpressions() -> Rule:
         return record  # dead by now
 
     return rule
-
-
-def key_of(value: Any) -> Any:
-    """Return something hashable that is equal only for values that are alike to the last bit."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.hasobject or value.size > SMALL:
-            return id(value)  # both are alive, as both stand on the tape
-        return ("array", value.shape, value.dtype.str, value.tobytes())
-    if isinstance(value, slice):
-        return ("slice", key_of(value.start), key_of(value.stop), key_of(value.step))
-    if isinstance(value, (tuple, list)):
-        return (type(value), *(key_of(v) for v in value))
-    if isinstance(value, dict):
-        return tuple((name, key_of(v)) for name, v in sorted(value.items()))
-    if isinstance(value, (bool, int, float, complex)):
-        return (type(value), repr(value))  # 0.0 is not -0.0
-    if isinstance(value, (str, bytes, type(None), type(Ellipsis), np.dtype)):
-        return (type(value), value)
-    return id(value)

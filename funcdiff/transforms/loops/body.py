@@ -1,0 +1,337 @@
+"""The body of a loop, or a branch, as a closed tape: what it closes over becomes its inputs.
+
+A body is recorded once, at example values.  It holds for all steps if nothing in it asked for values, so a
+question of Python's control flow ends the recording with `Unrollable`, and the loop is run step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType, is_differentiable, type_of
+from funcdiff.core.keys import key_of
+from funcdiff.core.mutation import clone
+from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive
+from funcdiff.core.recording import TracedArray, box, revive
+from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
+from funcdiff.core.trees import flatten
+from funcdiff.transforms.loops.order import reads_first
+from funcdiff.transforms.loops.stack import Stack
+from funcdiff.transforms.trace import TraceRecorder
+
+WEAK = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body(Tape):
+    """A closed tape, with example values of its inputs and what has been derived from it."""
+
+    examples: tuple[Any, ...] = ()
+    derived: dict[Any, Any] = field(default_factory=dict)
+
+
+class Unrollable(BaseException):
+    """Ends the recording of a body that asks for values; not an Exception, which the user might catch."""
+
+    def __init__(self, recorder: BodyRecorder) -> None:
+        self.recorder = recorder
+
+
+class Lifted:
+    """The traced values that bodies of one loop close over, in one order for all of them."""
+
+    def __init__(self) -> None:
+        self.values: list[TracedArray] = []
+
+    def number(self, x: TracedArray) -> int:
+        """Return the place of a value, which is entered when it is new."""
+        for n, known in enumerate(self.values):
+            if known.recorder is x.recorder and known.value is x.value and _same_place(known.place, x.place):
+                return n
+        self.values.append(clone(x))
+        return len(self.values) - 1
+
+
+def _same_place(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is int and type(b) is int and a == b)
+
+
+class BodyRecorder(TraceRecorder):
+    """Records a body on example values; its integers stay traced where they index."""
+
+    symbolic = True
+    name = "the body of a loop or branch (fd.scan, fd.cond, …), which hands on what it returns only"
+
+    def __init__(self, lifted: Lifted) -> None:
+        super().__init__()
+        self.lifted = lifted
+        self.of_lifted: dict[int, Variable] = {}
+        self.weak: set[int] = set()  # variables that stand for Python numbers
+        self.examples: list[Any] = []  # of all variables
+
+    def variable(self, value: Any) -> Variable:
+        self.examples.append(value)
+        return super().variable(value)
+
+    def input(self, example: Any, weak: bool = False) -> TracedArray:
+        """Return a traced input."""
+        variable = self.variable(example)
+        if weak:
+            self.weak.add(variable.number)
+        return box(example, self, variable.number)
+
+    def lift(self, n: int) -> Variable:
+        """Return the variable of a lifted value."""
+        if n not in self.of_lifted:
+            self.of_lifted[n] = self.variable(example(self.lifted.values[n]))
+        return self.of_lifted[n]
+
+    def atom(self, x: Any) -> Atom:
+        if type(x) is TracedArray and x.recorder is self and x.place < 0:
+            x = x.value
+        if type(x) is TracedArray and x.recorder is not self:
+            if x.recorder.level < 0:
+                revive(x)
+            if not x.recorder.free:
+                return self.lift(self.lifted.number(x))
+            x = x.value
+        return super().atom(x)
+
+    def lower(self, x: Any) -> Any:
+        if type(x) is TracedArray and x.recorder is self:
+            x = x.value
+        if type(x) is TracedArray:
+            if x.recorder.level < 0:
+                revive(x)
+            return x.value if x.recorder.free else example(x)
+        return x
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        weak = [self._is_weak(a) for a in args]
+        if isinstance(primitive, Elementwise) and any(weak):
+            args = self._strengthened(args, weak)
+        atoms = [self.atom(a) for a in args]
+        out = primitive.function(*[self.lower(a) for a in args], **params)
+        if not variables(atoms):
+            return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
+        made = self._record(primitive, atoms, params, out)
+        if isinstance(primitive, Elementwise) and all(
+            w or type(a) in (int, float, complex, bool) for w, a in zip(weak, args, strict=True)
+        ):
+            self.weak.add(made.place)
+        return made
+
+    def _is_weak(self, x: Any) -> bool:
+        return type(x) is TracedArray and x.recorder is self and x.place in self.weak
+
+    def _strengthened(self, args: Sequence[Any], weak: Sequence[bool]) -> list[Any]:
+        """Convert stand-ins of Python numbers to the dtype they would have given way to."""
+        strong = [
+            type_of(a).dtype
+            for a, w in zip(args, weak, strict=True)
+            if not w and type(a) not in (bool, int, float, complex)
+        ]
+        if not strong:
+            return list(args)
+        made = []
+        for a, w in zip(args, weak, strict=True):
+            if w:
+                dtype = np.result_type(*strong, WEAK[a.dtype.kind])
+                if dtype != a.dtype:
+                    a = REGISTRY["astype"].function(a, dtype=dtype)
+            made.append(a)
+        return made
+
+    def concrete(self, x: TracedArray) -> Any:
+        if x.place >= 0:
+            raise Unrollable(self)
+        return x.value
+
+
+def example(x: Any) -> Any:
+    """Return a plain value of the type that a traced array has for the program that sees it."""
+    shape, mapped = type_of(x).shape, 0
+    while type(x) is TracedArray:
+        mapped += bool(x.recorder.batch and x.place)
+        x = x.value
+    if not mapped:
+        return x
+    if isinstance(x, Stack):
+        return x.map(lambda items: items[(slice(None), *(0,) * mapped)])
+    return x[(0,) * mapped] if x.size else np.zeros(shape, x.dtype)[()]
+
+
+def record_body(
+    f: Callable[..., Sequence[Any]],
+    examples: Sequence[Any],
+    lifted: Lifted,
+    weak: Sequence[bool] = (),
+) -> tuple[BodyRecorder, list[Variable], list[Atom]]:
+    """Run a function on example values; return its recorder, inputs and outputs."""
+    recorder = BodyRecorder(lifted)
+    weak = weak or [False] * len(examples)
+    with recorder, np.errstate(all="ignore"):  # the user's own warnings come with the steps
+        inputs = [recorder.input(e, w) for e, w in zip(examples, weak, strict=True)]
+        variables_ = [recorder.variables[i.place] for i in inputs]
+        outputs = [recorder.atom(o) for o in f(*inputs)]
+    if any(_holds_traced(r.params) for r in recorder.records):
+        raise Unrollable(recorder)
+    return recorder, variables_, outputs
+
+
+def closed(
+    name: str,
+    recorder: BodyRecorder,
+    first: Sequence[Variable],
+    last: Sequence[Variable],
+    outputs: Sequence[Atom],
+    examples: Sequence[Any],
+) -> Body:
+    """Return the tape of a recorded body; what it closes over stands between its two groups of inputs."""
+    middle = [recorder.lift(n) for n in range(len(recorder.lifted.values))]
+    values = [example(v) for v in recorder.lifted.values]
+    return make_body(
+        name,
+        (*first, *middle, *last),
+        recorder.records,
+        outputs,
+        (*examples[: len(first)], *values, *examples[len(first) :]),
+    )
+
+
+def make_body(
+    name: str,
+    inputs: Sequence[Variable],
+    records: Sequence[Record],
+    outputs: Sequence[Atom],
+    examples: Sequence[Any],
+) -> Body:
+    """Return a body without records that nobody reads, numbered anew."""
+    records, outputs = merged(live(records, outputs), outputs)
+    records = reads_first(records)
+    numbers: dict[int, Variable] = {}
+
+    def renamed(atom: Any) -> Any:
+        if isinstance(atom, Literal):
+            return atom
+        if atom.number not in numbers:
+            numbers[atom.number] = Variable(len(numbers), atom.type)
+        return numbers[atom.number]
+
+    new_inputs = tuple(map(renamed, inputs))
+    new_records = tuple(
+        Record(r.primitive, tuple(map(renamed, r.inputs)), r.params, tuple(map(renamed, r.outputs)), r.line)
+        for r in records
+    )
+    new_outputs = tuple(map(renamed, outputs))
+    in_tree, out_tree = flatten((0.0,) * len(new_inputs))[1], flatten([0.0] * len(new_outputs))[1]
+    return Body(name, new_inputs, new_records, new_outputs, (), in_tree, out_tree, examples=tuple(examples))
+
+
+def record_closed(name: str, f: Callable[..., Sequence[Any]], examples: Sequence[Any]) -> Body:
+    """Record a function that closes over nothing, such as a transform of a body."""
+    recorder, inputs, outputs = record_body(f, examples, Lifted())
+    return closed(name, recorder, inputs, (), outputs, examples)
+
+
+def as_body(tape: Tape) -> Body:
+    """Return a tape as a body; one that was stored has no examples but ones."""
+    if isinstance(tape, Body):
+        return tape
+    ones = tuple(np.ones(v.type.shape, v.type.dtype)[()] for v in tape.inputs)
+    return Body(
+        tape.name, tape.inputs, tape.records, tape.outputs, (), tape.in_tree, tape.out_tree, examples=ones
+    )
+
+
+def _holds_traced(x: Any) -> bool:
+    if isinstance(x, dict):
+        return any(map(_holds_traced, x.values()))
+    if isinstance(x, (tuple, list)):
+        return any(map(_holds_traced, x))
+    return type(x) is TracedArray
+
+
+def live(records: Sequence[Record], outputs: Sequence[Atom]) -> list[Record]:
+    """Return the records that outputs depend on."""
+    needed = {v.number for v in variables(outputs)}
+    kept = []
+    for record in reversed(records):
+        if any(v.number in needed for v in record.outputs):
+            kept.append(record)
+            needed.update(v.number for v in variables(record.inputs))
+    kept.reverse()
+    return kept
+
+
+def merged(records: Sequence[Record], outputs: Sequence[Atom]) -> tuple[list[Record], list[Atom]]:
+    """Return the records without those that do what one before them did."""
+    replaced: dict[int, Variable] = {}
+    seen: dict[Any, Record] = {}
+    kept = []
+
+    def current(atom: Atom) -> Atom:
+        return atom if isinstance(atom, Literal) else replaced.get(atom.number, atom)
+
+    for record in records:
+        inputs = tuple(map(current, record.inputs))
+        first = seen.setdefault(key_of_step(record, inputs), record)
+        if first is record:
+            kept.append(Record(record.primitive, inputs, record.params, record.outputs, record.line))
+        else:
+            replaced.update(zip((v.number for v in record.outputs), first.outputs, strict=True))
+    return kept, [current(a) for a in outputs]
+
+
+def key_of_step(record: Record, inputs: Sequence[Any]) -> Any:
+    """Return a key that is equal for steps that do the same."""
+    atoms = tuple(
+        ("literal", key_of(a.value)) if isinstance(a, Literal) else a.number if isinstance(a, Variable) else a
+        for a in inputs
+    )
+    return (record.primitive, atoms, key_of(record.params), tuple(v.type for v in record.outputs))
+
+
+def active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:
+    """Tell which outputs can have a nonzero tangent if some inputs have one."""
+    found = {
+        v.number for v, a in zip(body.inputs, active, strict=True) if a and is_differentiable(v.type.dtype)
+    }
+    for record in body.records:
+        if not isinstance(record.primitive, LocallyConstant) and any(
+            v.number in found for v in variables(record.inputs)
+        ):
+            found.update(v.number for v in record.outputs if is_differentiable(v.type.dtype))
+    return [isinstance(a, Variable) and a.number in found for a in body.outputs]
+
+
+def needed_inputs(body: Tape, wanted: Sequence[bool]) -> list[bool]:
+    """Tell which inputs some outputs depend on."""
+    outputs = [a for a, w in zip(body.outputs, wanted, strict=True) if w]
+    needed = {v.number for v in variables(outputs)}
+    for record in live(body.records, outputs):
+        needed.update(v.number for v in variables(record.inputs))
+    return [v.number in needed for v in body.inputs]
+
+
+def apply_body(body: Tape, values: Sequence[Any]) -> list[Any]:
+    """Apply a body to values that may be traced."""
+    known = dict(zip((v.number for v in body.inputs), values, strict=True))
+    for record in body.records:
+        inputs = [a.value if isinstance(a, Literal) else known[a.number] for a in record.inputs]
+        out = record.primitive.function(*inputs, **record.params)
+        outs = out if record.primitive.multiple_outputs else (out,)
+        known.update(zip((v.number for v in record.outputs), outs, strict=True))
+    return [a.value if isinstance(a, Literal) else known[a.number] for a in body.outputs]
+
+
+def types_of(atoms: Sequence[Atom]) -> list[ArrayType]:
+    """Return the types of atoms."""
+    return [type_of(a.value) if isinstance(a, Literal) else a.type for a in atoms]
+
+
+__all__ = ["Body", "Lifted", "Unrollable"]
