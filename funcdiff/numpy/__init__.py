@@ -18,7 +18,7 @@ import funcdiff.primitives.operators  # noqa: F401  # attaches Python's operator
 from numpy import (
     bool, bool_, broadcast_shapes, bytes_, cdouble, clongdouble, complex128, complex64, complexfloating,
     csingle, diag_indices, double, dtype, e, errstate, euler_gamma, finfo, float16, float32, float64,
-    floating, from_dlpack, generic, half, iinfo, index_exp, indices, inexact, inf, int16, int32, int64,
+    floating, generic, half, iinfo, index_exp, indices, inexact, inf, int16, int32, int64,
     int8, int_, integer, intp, isdtype, isscalar, iterable, longdouble, nan, ndarray, ndindex, newaxis,
     number, pi, ravel_multi_index, s_, set_printoptions, signedinteger, single, tril_indices,
     triu_indices, uint, uint16, uint32, uint64, uint8, unravel_index, unsignedinteger,
@@ -28,7 +28,7 @@ from funcdiff.numpy import _protocol, emath, fft, lib, linalg, methods, polynomi
 from funcdiff.numpy.applying import apply_along_axis, apply_over_axes, bincount
 from funcdiff.numpy.creation import (
     array, asanyarray, asarray, asarray_chkfinite, ascontiguousarray, asfortranarray, astype, copy, empty,
-    empty_like, eye, fromfunction, full, full_like, identity, ones, ones_like, require, tri, zeros,
+    empty_like, eye, from_dlpack, fromfunction, full, full_like, identity, ones, ones_like, require, tri, zeros,
     zeros_like,
 )
 from funcdiff.numpy.diagonals import diag, diagflat, diagonal, fill_diagonal, trace, tril, triu, vander
@@ -140,6 +140,7 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
 # fmt: on
 
 __array_namespace_info__ = _numpy.__array_namespace_info__
+__array_api_version__ = _protocol.API_VERSIONS[-1]
 
 
 def __getattr__(name: str) -> Any:

@@ -77,6 +77,12 @@ def shape_of(shape: Any) -> tuple[int, ...]:
     return (as_index(shape),)
 
 
+def check_device(device: Any) -> None:
+    """Refuse a device that is not NumPy's only one."""
+    if device is not None and device != "cpu":
+        raise ValueError(f'Device not understood. Only "cpu" is allowed, but received: {device}')
+
+
 def given(value: Any) -> bool:
     """Tell whether an optional keyword was given."""
     return value is not UNSET and value is not None

@@ -26,6 +26,14 @@ _missing: Any = object()
 POLYNOMIAL_MODULES = ("polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre")
 """Where NumPy gives the coefficients the axes of the points only if these are an ndarray."""
 
+PLAIN = frozenset(
+    {np.ndarray, np.float64, float, int, bool, complex, str, type(None), type, slice, np.bool_, np.intp}
+)
+"""Types that are surely not traced, and contain nothing traced; arrays of objects are NumPy's own to look into."""
+
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+"""The versions of the Array API standard, each of which contains the ones before."""
+
 UFUNCS: dict[np.ufunc, Function] = {}
 """The function each NumPy or SciPy ufunc means for traced arrays."""
 
@@ -50,11 +58,12 @@ def implements(*numpy_functions: Any) -> Callable[[F], F]:
         @functools.wraps(function)
         def public(*args: Any, **kwargs: Any) -> Any:
             for a in args:
-                if type(a) is not np.ndarray and has_traced(a):
+                if type(a) not in PLAIN and has_traced(a):
                     return function(*args, **kwargs)
-            for a in kwargs.values():
-                if has_traced(a):
-                    return function(*args, **kwargs)
+            if kwargs:
+                for a in kwargs.values():
+                    if type(a) not in PLAIN and has_traced(a):
+                        return function(*args, **kwargs)
             return original(*args, **kwargs)
 
         public.numpy_function = original  # type: ignore[attr-defined]
@@ -143,8 +152,27 @@ def array_namespace(self: TracedArray, /, *, api_version: str | None = None) -> 
     """Return `funcdiff.numpy`, the Array API namespace of traced arrays."""
     import funcdiff.numpy
 
-    del self, api_version
+    del self
+    if api_version is not None and api_version not in API_VERSIONS:
+        raise ValueError(f"api_version {api_version!r} is not one of {', '.join(API_VERSIONS)}")
     return funcdiff.numpy
+
+
+def dlpack(self: TracedArray, **keywords: Any) -> Any:
+    """Export the memory of a free buffer; others have derivatives, which would be dropped."""
+    if self.recorder.free:
+        return self.value.__dlpack__(**keywords)
+    raise errors.ConversionError(
+        errors.at_user_line(
+            "a traced array cannot be exported by DLPack, which would drop its derivative. Write the function with "
+            "fd.numpy, or take the values with fd.stop_gradient(x)."
+        )
+    )
+
+
+def dlpack_device(self: TracedArray) -> tuple[int, int]:
+    """Return the device of NumPy's arrays: the CPU."""
+    return (1, 0)
 
 
 def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -224,6 +252,8 @@ def attach() -> None:
         "__array_ufunc__": array_ufunc,
         "__array_function__": array_function,
         "__array_namespace__": array_namespace,
+        "__dlpack__": dlpack,
+        "__dlpack_device__": dlpack_device,
     }.items():
         setattr(TracedArray, name, method)
 

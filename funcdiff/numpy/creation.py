@@ -14,7 +14,7 @@ from funcdiff.core.free import buffer
 from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.recording import Recorder, TracedArray, innermost
-from funcdiff.numpy._arguments import as_array, example_of, shape_of, to_dtype
+from funcdiff.numpy._arguments import as_array, check_device, example_of, shape_of, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
 from funcdiff.primitives.shape import broadcast_to, reshape, stack
 from funcdiff.primitives.shape import copy as copy_of
@@ -76,6 +76,7 @@ def asarray(
     like: Any = None,
 ) -> Any:
     """Make an array, without a copy where the argument is one."""
+    check_device(device)
     if not has_traced(a):
         return _as_like(np.asarray(a, dtype, order, device=device, copy=copy), like)
     out = array(a, dtype, copy=copy)
@@ -94,6 +95,7 @@ def asanyarray(
     like: Any = None,
 ) -> Any:
     """Make an array, subclasses passing through."""
+    check_device(device)
     if not has_traced(a):
         return _as_like(np.asanyarray(a, dtype, order, device=device, copy=copy), like)
     return asarray(a, dtype, order, copy=copy)
@@ -129,6 +131,14 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
     return asarray(a, dtype)
 
 
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
+    """Take an array of another library by DLPack; a traced one is itself."""
+    if type(x) is not TracedArray:
+        return np.from_dlpack(x, device=device, copy=copy)
+    check_device(device)
+    return copy_of(x) if copy else x
+
+
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """Copy an array."""
@@ -138,6 +148,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 @implements(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """Convert to a dtype; to an integer one without derivative."""
+    check_device(device)
     out = to_dtype(x, dtype)
     return copy_of(x) if out is x and copy else out
 
@@ -171,16 +182,19 @@ def _as_like(plain: Any, like: Any) -> Any:
 
 def zeros(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return zeros that traced values can be written into."""
+    check_device(device)
     return writable(np.zeros(shape_of(shape), dtype or float, order), like)
 
 
 def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return ones that traced values can be written into."""
+    check_device(device)
     return writable(np.ones(shape_of(shape), dtype, order), like)
 
 
 def empty(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:
     """Return an array, not filled with anything, that traced values can be written into."""
+    check_device(device)
     return writable(np.empty(shape_of(shape), dtype or float, order), like)
 
 
@@ -188,6 +202,7 @@ def full(
     shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
 ) -> Any:
     """Return an array filled with a value, which may be traced."""
+    check_device(device)
     if has_traced(fill_value):
         fill_value = to_dtype(as_array(fill_value), dtype)
         return copy_of(broadcast_to(fill_value, shape=shape_of(shape)))
@@ -208,6 +223,7 @@ def zeros_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
     """Return zeros of the shape and dtype of an array, ready to be written into."""
+    check_device(device)
     plain, like = _prototype(a)
     return writable(np.zeros_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
@@ -216,6 +232,7 @@ def ones_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
     """Return ones of the shape and dtype of an array, ready to be written into."""
+    check_device(device)
     plain, like = _prototype(a)
     return writable(np.ones_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
@@ -230,6 +247,7 @@ def empty_like(
     device: Any = None,
 ) -> Any:
     """Return an array of the shape and dtype of another, not filled with anything."""
+    check_device(device)
     plain, like = _prototype(prototype)
     return writable(np.empty_like(plain, dtype, order, False, shape), like)  # type: ignore[call-overload]
 
@@ -245,6 +263,7 @@ def full_like(
     device: Any = None,
 ) -> Any:
     """Return an array of the shape and dtype of another filled with a value, which may be traced."""
+    check_device(device)
     if has_traced(fill_value):
         new, kind = _shaped_like(as_array(a), dtype, shape)
         return copy_of(broadcast_to(to_dtype(as_array(fill_value), kind), shape=new))
@@ -269,6 +288,7 @@ def eye(
     like: Any = None,
 ) -> Any:
     """Return a matrix with ones on a diagonal."""
+    check_device(device)
     return writable(np.eye(N, M, k, dtype, order), like)
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import TracedArray
-from funcdiff.numpy._arguments import UNSET, as_array, as_scalar, at_least_1d, axes_of, axis_of, to_dtype
+from funcdiff.numpy._arguments import (
+    UNSET,
+    as_array,
+    as_scalar,
+    at_least_1d,
+    axes_of,
+    axis_of,
+    to_dtype,
+)
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.rearranging import along
 from funcdiff.primitives import queries
@@ -30,8 +38,7 @@ def _end(value: Any, a: Any, axis: int) -> Any:
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = UNSET, append: Any = UNSET) -> Any:
-    """Return the n-th differences along an axis."""
+def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = UNSET, append: Any = UNSET) -> Any:
     a = as_array(a)
     if n == 0:
         return a
@@ -50,6 +57,11 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = UNSET, append: Any =
     for _ in range(n):
         a = subtract(getitem(a, index=along(axis, 1, None)), getitem(a, index=along(axis, None, -1)))
     return a
+
+
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = UNSET, append: Any = UNSET) -> Any:
+    """Return the n-th differences along an axis.  None for nothing to prepend or append is the Array API's."""
+    return _diff(a, n, axis, UNSET if prepend is None else prepend, UNSET if append is None else append)
 
 
 @implements(np.ediff1d)

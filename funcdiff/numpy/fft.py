@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.fft import fftfreq, rfftfreq
 
 from funcdiff.numpy._arguments import as_array, axis_of, deliver, to_dtype
 from funcdiff.numpy._protocol import implements
@@ -191,6 +190,16 @@ def ifftshift(x: Any, axes: Any = None) -> Any:
     x = as_array(x)
     shifts, axes = _shifts(x, axes)
     return roll(x, tuple(-n for n in shifts), axes)
+
+
+def fftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+    """Return the frequencies of a Fourier transform.  `dtype` is the Array API's."""
+    return to_dtype(np.fft.fftfreq(n, d, device), dtype)
+
+
+def rfftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+    """Return the frequencies of a Fourier transform of real input.  `dtype` is the Array API's."""
+    return to_dtype(np.fft.rfftfreq(n, d, device), dtype)
 
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from funcdiff.core.recording import concrete, innermost
-from funcdiff.numpy._arguments import as_array, to_dtype
+from funcdiff.numpy._arguments import as_array, check_device, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
 from funcdiff.numpy.creation import writable
 from funcdiff.primitives.selection import where as select
@@ -40,6 +40,7 @@ def arange(
     like: Any = None,
 ) -> Any:
     """Return evenly spaced values; traced ends decide their number by their values."""
+    check_device(device)
     if not has_traced((start_or_stop, stop, step)):
         ends = (start_or_stop,) if stop is None else (start_or_stop, stop)
         return writable(np.arange(*ends, step=step, dtype=dtype), like)  # type: ignore[call-overload]

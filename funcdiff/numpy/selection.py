@@ -76,7 +76,7 @@ def clip(
 
 def _clipped(a: Any, low: Any, high: Any) -> Any:
     if low is None and high is None:
-        return a + 0 if a.dtype != bool else a
+        return +a if a.dtype != bool else a
     if a.dtype.kind != "f" and (low is None or high is None):
         return np.minimum(a, high) if low is None else np.maximum(a, low)
     low = float("-inf") if low is None else branch(low)

@@ -37,11 +37,24 @@ def _no_order(name: str, order: Any) -> None:
 
 
 @implements(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """Sort along an axis; the derivative is the permutation."""
+def _sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     _no_order("sort", order)
     a, axis = _flat_or_axis(a, axis)
     return ordering.sort(a, axis=axis, kind=_kind(kind, stable))
+
+
+def sort(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: Any = None,
+    descending: bool = False,
+) -> Any:
+    """Sort along an axis; the derivative is the permutation.  `descending` is the Array API's."""
+    out = _sort(a, axis, kind, order, stable=stable)
+    return np.flip(out, -1 if axis is None else axis) if descending else out
 
 
 @implements(np.sort_complex)
@@ -54,11 +67,27 @@ def sort_complex(a: Any) -> Any:
 
 
 @implements(np.argsort)
-def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """Return the order that sorts an array."""
+def _argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     _no_order("argsort", order)
     a, axis = _flat_or_axis(at_least_1d(as_array(a)), axis)
     return queries.argsort(a, axis=axis, kind=_kind(kind, stable))
+
+
+def argsort(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: Any = None,
+    descending: bool = False,
+) -> Any:
+    """Return the order that sorts an array.  `descending` is the Array API's; equal elements keep their order."""
+    if not descending:
+        return _argsort(a, axis, kind, order, stable=stable)
+    a, axis = _flat_or_axis(at_least_1d(as_array(a)), axis)
+    last = a.shape[axis] - 1
+    return last - np.flip(_argsort(np.flip(a, axis), axis, kind, order, stable=stable), axis)
 
 
 def _kths(kth: Any, length: int) -> tuple[int, ...]:
