@@ -630,4 +630,4 @@ def test_plain_arrays_go_to_numpy_at_once(line):
     name = line.removeprefix("xp.").partition("(")[0]
     assert [n for n in entered if n not in ("has_traced", "<genexpr>", name)] == ["public"]
     sequences = line.count("[") + line.count("(-1") + line.count("((")  # each of two elements at most
-    assert len(entered) <= 2 + 6 * sequences
+    assert len(entered) <= 4 + 6 * sequences
