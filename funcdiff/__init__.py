@@ -12,6 +12,7 @@ from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
 from funcdiff.jit.compile import jit as jit
+from funcdiff.storage import load as load
 from funcdiff.transforms.checkpoint import checkpoint as checkpoint
 from funcdiff.transforms.checkpoint_loop import checkpoint_loop as checkpoint_loop
 from funcdiff.transforms.custom import custom_jvp as custom_jvp
@@ -71,6 +72,7 @@ __all__ = [
     "laplacian",
     "linear_transpose",
     "linearize",
+    "load",
     "numerical",
     "numpy",
     "primitive",

@@ -261,11 +261,53 @@ class Tape:
         settings |= {"wrt": wrt, "output": output, "fold": fold, "direction": direction}
         return _above("picture.draw").draw(self, path, **settings)
 
+    def save(self, path: Any) -> None:
+        """Write the tape to a file, which `funcdiff.load` reads.
+
+        The file is a zip archive of JSON and of arrays in NumPy's format, without pickles: reading it runs
+        no code.  Paths in it lose their folders.
+
+        Parameters
+        ----------
+        path : path
+            Name of the file; by custom it ends in ``.fdt``.
+
+        Raises
+        ------
+        UnsupportedError
+            If a step is a function with rules of its own (`custom_jvp`, `custom_vjp`), or the arguments or
+            results are nested in other containers than tuples, lists and dicts.
+        OSError
+            If the file cannot be written; then an older file of that name is left as it was.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> import tempfile, pathlib
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "sine.fdt"
+        ...     fd.trace(np.sin)(0.5).save(path)
+        ...     print(fd.load(path))
+        tape sin(x: float64[]):
+          x1: float64[] = sin(x)
+          return x1
+        """
+        _above("storage.archive").save(self, path)
+
+    def __reduce__(self) -> Any:
+        """Pickle the tape by the format of its files."""
+        return _unpickled, (_above("storage.archive").to_bytes(self),)
+
     def _repr_svg_(self) -> str | None:
         try:
             return str(self.draw().svg)
         except ImportError:  # without the extra, a notebook shows the text
             return None
+
+
+def _unpickled(data: bytes) -> Tape:
+    tape: Tape = _above("storage.archive").from_bytes(data)
+    return tape
 
 
 def _above(module: str) -> Any:

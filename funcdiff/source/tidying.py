@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from funcdiff.core.keys import key_of
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Atom, Record, Tape, Variable
-from funcdiff.jit.passes.common_subexpressions import key_of
 from funcdiff.jit.passes.dead_code import drop_dead_code
 from funcdiff.jit.passes.pipeline import optimise
 from funcdiff.jit.passes.rewriting import Rewriter

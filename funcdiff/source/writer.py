@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.keys import key_of
 from funcdiff.core.mutation import is_basic
 from funcdiff.core.primitive import REGISTRY, Elementwise
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
-from funcdiff.jit.passes.common_subexpressions import key_of
 from funcdiff.source import constants, containers
 from funcdiff.source.arrangement import arrange, is_write
 from funcdiff.source.expression import ATOM, PRODUCT, Expression, item, method

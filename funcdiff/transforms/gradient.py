@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -24,16 +27,53 @@ from funcdiff.transforms.arguments import (
 from funcdiff.transforms.reverse import Recording, record
 
 
+class Transformed(functools.partial[Any]):
+    """What a transform returns: a function that is pickled as the transform of its function.
+
+    It is a `functools.partial` of nothing, which costs a call the least.
+    """
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__}>"  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        """Name the transform and its settings, which are what the inner function closes over."""
+        name = self.__name__.partition("(")[0]  # type: ignore[attr-defined]
+        parameters = inspect.signature(getattr(importlib.import_module("funcdiff"), name)).parameters
+        known = _closed_over(self.func)
+        return transform_again, (name, {p: known[p] for p in parameters if p in known})
+
+
+def transform_again(name: str, settings: dict[str, Any]) -> Any:
+    """Apply a public transform, when a function that it made is read from a pickle."""
+    return getattr(importlib.import_module("funcdiff"), name)(**settings)
+
+
+def _closed_over(function: Any) -> dict[str, Any]:
+    """Return what a function closes over, and the local functions that it calls."""
+    found: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        value = cell.cell_contents
+        if isinstance(value, types.FunctionType) and "<locals>" in value.__qualname__ and name != "f":
+            found = _closed_over(value) | found
+        found[name] = value
+    return found
+
+
 def wrap(f: Callable[..., Any], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a transformed function the name of the original, and say in its docstring what it is."""
 
-    def decorate(transformed: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
+        transformed: Any = Transformed(inner) if isinstance(inner, types.FunctionType) else inner
         functools.update_wrapper(transformed, f, assigned=("__module__", "__qualname__"), updated=())
         called = errors.function_name(f)
         transformed.__name__ = f"{name}({called})"
         transformed.__qualname__ = transformed.__name__
         transformed.__doc__ = f"{name} of {called}, by funcdiff."
-        return transformed
+        return transformed  # type: ignore[no-any-return]
 
     return decorate
 
