@@ -41,7 +41,7 @@ def show_record(record: Record, names: dict[int, str]) -> str:
     params = [
         f"at={_path(value)}" if key == "path" else f"{key}={_param(value)}"
         for key, value in record.params.items()
-        if not isinstance(value, Tape) and (value not in (None, False) or not hidden)
+        if not isinstance(value, Tape) and not (hidden and (value is None or value is False))
     ]
     return f"{outputs} = {record.primitive.name}({', '.join(inputs + params)})"
 
