@@ -137,7 +137,7 @@ def test_solve_triangular(library, dtype, sizes, lower, turned, unit):
         draw(dtype, n, columns),
     )
     out = np.full_like(b, 7)
-    library("solve_triangular", dtype, out, a, b, n, columns, lower, turned, unit)
+    assert library("solve_triangular", dtype, out, a, b, n, columns, lower, turned, unit) == 0
     expected = scipy.linalg.solve_triangular(a, b, trans=int(turned), lower=lower, unit_diagonal=unit)
     assert_allclose(out, expected, rtol=TOLERANCE[dtype], atol=10 * TOLERANCE[dtype])
 
@@ -168,3 +168,6 @@ def test_singular_matrices_are_said_to_be(library, dtype):
     a, b = np.ones((2, 2), DTYPES[dtype]), np.ones((2, 1), DTYPES[dtype])
     assert library("solve", dtype, np.empty_like(b), a, b, 2, 1, scratch("solve", dtype, 2, 1)) != 0
     assert library("inv", dtype, np.empty_like(a), a, 2, scratch("inv", dtype, 2)) != 0
+    a[1, 1] = 0
+    assert library("solve_triangular", dtype, np.empty_like(b), a, b, 2, 1, True, False, False) != 0
+    assert library("solve_triangular", dtype, np.empty_like(b), a, b, 2, 1, True, False, True) == 0

@@ -155,7 +155,7 @@ def symbol(routine: str, dtype: str) -> str:
 
 
 # Loops over elements: `rows` x `columns` of a matrix in C order written as the other's columns; one triangle of a square
-# one with zeros beside it; zeros.
+# one with zeros beside it; whether a diagonal has a zero; the identity.
 HELPERS = {
     "turn": """
 define internal void @fd.turn.DTYPE(ptr %out, ptr %a, i64 %rows, i64 %columns) {
@@ -216,6 +216,27 @@ outer_end:
   br i1 %more_i, label %outer, label %done
 done:
   ret void
+}""",
+    "singular": """
+define internal i32 @fd.singular.DTYPE(ptr %a, i64 %n, i64 %checked) {
+entry:
+  %empty = icmp eq i64 %checked, 0
+  %step = add i64 %n, 1
+  br i1 %empty, label %done, label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %before = phi i32 [ 0, %entry ], [ %found, %loop ]
+  %place = mul i64 %i, %step
+  %from = getelementptr NUMBER, ptr %a, i64 %place
+  %x = load NUMBER, ptr %from
+  %is_zero = fcmp oeq NUMBER %x, 0.0
+  %found = select i1 %is_zero, i32 1, i32 %before
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, %checked
+  br i1 %more, label %loop, label %done
+done:
+  %result = phi i32 [ 0, %entry ], [ %found, %loop ]
+  ret i32 %result
 }""",
     "identity": """
 define internal void @fd.identity.DTYPE(ptr %out, i64 %n) {
@@ -321,11 +342,11 @@ def cholesky(body: Body) -> str:
     return body.let(f"load i32, ptr {info}")
 
 
-@operation("void", "ptr %out, ptr %a, ptr %b, i64 %n, i64 %columns, i1 %lower, i1 %turned, i1 %unit")
+@operation("i32", "ptr %out, ptr %a, ptr %b, i64 %n, i64 %columns, i1 %lower, i1 %turned, i1 %unit")
 def solve_triangular(body: Body) -> str:
     """Write the solution x of a x = b, or aᵀ x = b, for a triangle of a and so many columns of b.
 
-    xᵀ aᵀ = bᵀ in Fortran's order, so the matrix is on the right. Zeros on the diagonal are not looked for.
+    xᵀ aᵀ = bᵀ in Fortran's order, so the matrix is on the right. A zero on the diagonal is a failure.
     """
     size = body.let("mul i64 %n, %columns")
     length = body.let(f"mul i64 {size}, {body.size}")
@@ -339,7 +360,9 @@ def solve_triangular(body: Body) -> str:
     sizes = [body.integer("%columns"), body.integer("%n")]
     rows = [body.leading("%n"), body.leading("%columns")]
     body.routine("trsm", *letters, *sizes, body.real(1), "%a", rows[0], "%out", rows[1])
-    return ""
+    checked = body.let("select i1 %unit, i64 0, i64 %n")
+    body.helpers.add("singular")
+    return body.let(f"call i32 @fd.singular.{body.dtype}(ptr %a, i64 %n, i64 {checked})")
 
 
 def _system(number: int, n: int, columns: int) -> int:
@@ -414,3 +437,18 @@ def definitions(wanted: Iterable[tuple[str, str]]) -> tuple[str, dict[str, int]]
         head = f"define internal {of} @fd.{name}.{dtype}({found.parameters}) {{"
         functions.append("\n".join([head, *body.entry, *body.lines, f"  ret {of} {returned}".rstrip(), "}"]))
     return "\n".join([*texts, *functions]), symbols
+
+
+@cache
+def entry(name: str, dtype: str) -> tuple[object, int]:
+    """Compile a function for the process; return what holds its machine code, and where it starts."""
+    from funcdiff.jit.native.engine import engine
+
+    text, symbols = definitions([(name, dtype)])
+    called = f"fd.{name}.{dtype}"
+    lines = text.split("\n")
+    for n, line in enumerate(lines):  # the one that is called from outside
+        if line.startswith("define internal") and f"@{called}(" in line:
+            lines[n] = line.replace("define internal", "define", 1)
+    library = engine().compile("\n".join(lines), symbols, [called])
+    return library, library.address(called)
