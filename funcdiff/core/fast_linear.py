@@ -8,7 +8,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep
-from funcdiff.core.matching import match, match_tangent
+from funcdiff.core.matching import match, match_tangent, spread
 from funcdiff.core.mutation import Cell
 from funcdiff.core.primitive import Function, Linear, Multilinear
 from funcdiff.core.recording import TracedArray, apply
@@ -27,16 +27,22 @@ def make_unary_linear(primitive: Linear) -> Function:
 
     accumulate = primitive.accumulate
 
-    def pull(cot: Any, g: Any, i: int, params: Any, shape: Any, dtype: Any, _v: Any, _t: Any) -> None:
+    def pull(cot: Any, g: Any, i: int, params: Any, shape: Any, dtype: Any, made: Any, _t: Any) -> None:
         if i >= 0:
+            kind = ArrayType(shape, dtype)
+            if g.shape != made:
+                g = spread(g, made)
             if accumulate is not None:
-                cell = Cell(cot[i])
+                c = cot[i]
+                cell = Cell(c if c is None or c.shape == shape else spread(c, shape))
+                del c
                 cot[i] = None
-                accumulate(cell, g, ArrayType(shape, dtype), **params)
+                accumulate(cell, g, kind, **params)
                 cot[i] = cell.value
                 return
-            kind = ArrayType(shape, dtype)
-            h = match(transpose(g, kind, **params), kind)
+            h = transpose(g, kind, **params)
+            if h.shape != ():
+                h = match(h, kind)
             c = cot[i]
             cot[i] = h if c is None else c + h
 
@@ -54,10 +60,10 @@ def make_unary_linear(primitive: Linear) -> Function:
                 x = a.value
                 out = TracedArray()
                 out.kind = None
-                out.value = function(x, **params) if type(x) is TracedArray else impl(x, **params)
+                out.value = v = function(x, **params) if type(x) is TracedArray else impl(x, **params)
                 out.recorder = recorder
                 out.place = k = len(tape)
-                tape.extend((pull, k, a.place, params, x.shape, x.dtype, None, None))
+                tape.extend((pull, k, a.place, params, x.shape, x.dtype, v.shape, None))
                 return out
             if recorder.forward:
                 x = a.value
@@ -84,6 +90,8 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
     transpose0, transpose1 = primitive.transposes
 
     def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, params: Any, t: Any) -> None:
+        if g.shape != t[2].shape:
+            g = spread(g, t[2].shape)
         if i >= 0:
             h = match(transpose0(g, x if x is not None else t[0], y, **params), t[0])
             c = cot[i]

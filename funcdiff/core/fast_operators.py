@@ -8,6 +8,7 @@ Hessian-vector product; all else is left to the general function of the primitiv
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from funcdiff.core.matching import match_tangent
@@ -54,6 +55,12 @@ def {name}(a, b):
     return otherwise(a, b)
 """
 
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<operators>")
+"""What tracebacks and warnings call the template's file."""
+
+RULE_LINES = frozenset(n for n, line in enumerate(_TEMPLATE.splitlines(), 1) if "{of_" in line)
+"""Where the template computes tangents; everywhere else it carries out the user's operation."""
+
 
 class Operator(NamedTuple):
     """An operator and the tangent of its result: by that of x, of y, of both."""
@@ -95,6 +102,6 @@ def make_operator(
         "match_tangent": match_tangent,
         "otherwise": otherwise,
     }
-    exec(compile(source, f"<funcdiff operator {name}>", "exec"), made)
+    exec(compile(source, FILE, "exec"), made)
     function: Function = made[name]
     return function

@@ -25,6 +25,11 @@ def match(g: Any, kind: ArrayType) -> Any:
     return g
 
 
+def spread(g: Any, shape: tuple[int, ...]) -> Any:
+    """Write out a cotangent that is one number for all places of an array, as that of a sum is."""
+    return REGISTRY["broadcast_to"].function(g, shape=shape)
+
+
 def match_tangent(t: Any, kind: ArrayType) -> Any:
     """Give a tangent the shape and dtype of the output it belongs to."""
     shape, dtype = kind

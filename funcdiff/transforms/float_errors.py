@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.core.fast_operators import FILE, RULE_LINES
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _RULES = (os.path.join(_PACKAGE, "core", "rules.py"), os.path.join(_PACKAGE, "primitives") + os.sep)
 _INSIDE = tuple(os.path.join(_PACKAGE, folder) + os.sep for folder in ("core", "primitives", "transforms"))
@@ -23,7 +25,8 @@ _KEYS = {"divide by zero": "divide", "overflow": "over", "underflow": "under", "
 def _in_rule(frame: FrameType | None) -> bool:
     """Tell whether a rule asked for the operation that a frame carries out, maybe for an older level."""
     while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
-        if frame.f_code.co_filename.startswith(_RULES):
+        name = frame.f_code.co_filename
+        if name.startswith(_RULES) or (name == FILE and frame.f_lineno in RULE_LINES):
             return True
         frame = frame.f_back
     return False

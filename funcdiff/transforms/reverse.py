@@ -15,7 +15,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep, keep_all
-from funcdiff.core.matching import convert, match, match_tangent
+from funcdiff.core.matching import convert, match, match_tangent, spread
 from funcdiff.core.mutation import OWNED_IN_SWEEP, Cell, Path, own_buffer, update
 from funcdiff.core.primitive import (
     Elementwise,
@@ -159,11 +159,18 @@ def _pull_any(strong: bool) -> Callable[..., None]:
         out: Any,
         kinds: Any,
     ) -> None:
-        if type(g) is list and not getattr(primitive.custom, "takes_none", False):
+        if type(g) is list:
+            keep_none = getattr(primitive.custom, "takes_none", False)
             g = tuple(
-                np.zeros(kind.shape, kind.dtype) if part is None else part
+                written_out(part, kind)
+                if part is not None
+                else None
+                if keep_none
+                else np.zeros(kind.shape, kind.dtype)
                 for part, kind in zip(g, kinds[-1], strict=True)
             )
+        else:
+            g = written_out(g, kinds[-1])
         needed = [n for n, place in enumerate(places) if place >= 0]
         if (
             0 in needed
@@ -171,7 +178,9 @@ def _pull_any(strong: bool) -> Callable[..., None]:
             and isinstance(primitive, General)
         ):
             needed.remove(0)
-            cell = Cell(cot[places[0]])
+            c = cot[places[0]]
+            cell = Cell(c if c is None else written_out(c, kinds[0]))
+            del c
             cot[places[0]] = None
             primitive.accumulate(cell, g, *args, **params)  # type: ignore[misc]
             cot[places[0]] = cell.value
@@ -218,9 +227,10 @@ def partial_of(primitive: Elementwise, n: int) -> Any:
 
 def missing_rule(primitive: Primitive, n: int) -> errors.MissingRuleError:
     """Say which primitive lacks a rule for which argument, and what to do."""
+    reason = f": {primitive.missing[n]}" if n in primitive.missing else ""
     return errors.MissingRuleError(
         errors.at_user_line(
-            f"{primitive.name} has no derivative rule for its argument {n}. Keep that argument constant "
+            f"{primitive.name} has no derivative rule for its argument {n}{reason}. Keep that argument constant "
             "(fd.stop_gradient), or give the whole computation a rule with fd.custom_jvp or fd.custom_vjp."
         )
     )
@@ -335,8 +345,10 @@ def push_part(tan: Any, k: int, i: int, n: int, _x: Any, _total: int, _v: Any, _
         tan[k] = tan[i][n]
 
 
-def pull_write(cot: Any, g: Any, i: int, j: int, path: Path, _shape: Any, _v: Any, kinds: Any) -> None:
+def pull_write(cot: Any, g: Any, i: int, j: int, path: Path, shape: Any, _v: Any, kinds: Any) -> None:
     """Pull back ``new = old with [path] replaced``: the written part is the value's, the rest the old's."""
+    if g.shape != shape:
+        g = spread(g, shape)
     if j >= 0:
         h = match(read_written(g, path), kinds[0])
         c = cot[j]
@@ -402,7 +414,10 @@ class Recording:
             found = self._pull(seeds, strong)
             if not strong and has_nan(found):
                 found = self._pull(seeds, True)
-        return [zeros_like(x) if g is None else typed(g, x) for g, x in zip(found, self.inputs, strict=True)]
+        return [
+            zeros_like(x) if g is None else typed(written_out(g, type_of(x)), x)
+            for g, x in zip(found, self.inputs, strict=True)
+        ]
 
     def _pull(self, seeds: Sequence[Any], strong: bool) -> list[Any]:
         cot: list[Any] = [None] * self.length
@@ -535,6 +550,11 @@ def has_nan(values: Sequence[Any]) -> bool:
             if total != total:
                 return True
     return False
+
+
+def written_out(g: Any, kind: ArrayType) -> Any:
+    """Return a cotangent in the shape of what it belongs to; one number may stand for all places."""
+    return g if g.shape == kind.shape else spread(g, kind.shape)
 
 
 def typed(g: Any, x: Any) -> Any:
