@@ -9,8 +9,9 @@ HEAD = """# What of NumPy is covered
 Each line below is a program in plain NumPy that the tests run on traced arrays: its value is NumPy's, its gradient
 agrees with central differences, forward mode with reverse mode, and so in second order. Under `vmap` all agree with a
 loop, except where a line says *asks*: there a shape or a branch depends on values, which differ from example to
-example, so `vmap` raises an error that says so. This page is written by `docs/make_coverage.py` from the tables of
-`tests/numpy/coverage`, and a test compares them.
+example, so `vmap` raises an error that says so. Under `jit` value and gradient are recorded once and replayed, *per path*
+where a shape or a branch depends on values: other values are recorded anew when they are first met. This page is
+written by `docs/make_coverage.py` from the tables of `tests/numpy/coverage`, and tests compare them.
 
 `x`, `y` are vectors, `z` is a complex one, `s` a number, `A` a square matrix, `M` a matrix, `T` has three axes.
 """
@@ -32,13 +33,16 @@ def page() -> str:
         if family == "polynomial.polynomial":
             out.append(f"## Polynomials\n\n{POLYNOMIALS}")
         out.append(f"{'###' if family in polynomials.FAMILIES else '##'} {family}\n")
-        out.append("| name | program | |\n| --- | --- | --- |")
+        out.append("| name | program | `vmap` | `jit` | |\n| --- | --- | --- | --- | --- |")
         for name, entry in table.items():
             for line in [entry] if isinstance(entry, str) else entry:
                 asks = line in exceptions.WHOLE_VALUES or exceptions.trims(line)
-                note = "*fd.numpy*" if line in exceptions.REFUSED else "*asks*" if asks else ""
+                refused = line in exceptions.REFUSED
+                vmap = "*asks*" if asks and not refused else "yes"
+                jit = "*per path*" if asks and not refused else "yes"
+                note = "*fd.numpy*" if refused else ""
                 shown = line.replace("\n", "; ").replace("    ", "").replace("|", "\\|")
-                out.append(f"| `{name}` | `{shown}` | {note} |")
+                out.append(f"| `{name}` | `{shown}` | {vmap} | {jit} | {note} |")
         out.append("")
     out.append("## Without derivative\n\nThese take traced arrays and give plain results.\n")
     out.append("| name | program |\n| --- | --- |")
