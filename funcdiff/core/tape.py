@@ -191,6 +191,66 @@ class Tape:
         """
         return str(_above("source.writer").to_source(self, name, plain_products=plain_products))
 
+    def to_sympy(self, *, on_path: bool = False) -> Any:
+        """Write the program as SymPy expressions of symbols that are named as the inputs.
+
+        An input array has a symbol for every element: ``x_0``, ``x_{0,1}``.
+
+        Parameters
+        ----------
+        on_path : bool, default False
+            Accept that Python's control flow decided on values, and give the formula of the path it took.
+
+        Returns
+        -------
+        sympy.Expr or sympy.Array, or nested containers of them
+            What the function returned, as formulas.
+
+        Raises
+        ------
+        UnsupportedError
+            If control flow decided on values, arrays are large, or a step has no symbolic form.
+        MissingExtraError
+            If SymPy is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> f = lambda x, y: np.exp(x) * np.sin(y) + x / 2
+        >>> fd.trace(f)(1.0, 2.0).to_sympy()
+        x/2 + exp(x)*sin(y)
+        >>> fd.trace(fd.grad(f))(1.0, 2.0).to_sympy()
+        exp(x)*sin(y) + 1/2
+        """
+        return _above("symbolic.convert").to_sympy(self, on_path=on_path)
+
+    def to_latex(self, *, on_path: bool = False) -> str:
+        r"""Write the program as a formula in LaTeX, by way of `to_sympy`.
+
+        Parameters
+        ----------
+        on_path : bool, default False
+            As in `to_sympy`.
+
+        Returns
+        -------
+        str
+            LaTeX for mathematics mode; of several results, one formula each, in brackets.
+
+        Raises
+        ------
+        UnsupportedError, MissingExtraError
+            As `to_sympy` raises them.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> fd.trace(lambda x: np.sqrt(x) / (1 + x))(1.0).to_latex()
+        '\\frac{\\sqrt{x}}{x + 1}'
+        """
+        found = self.to_sympy(on_path=on_path)
+        return str(import_module("sympy").latex(found))
+
     def draw(
         self,
         path: Any = None,
