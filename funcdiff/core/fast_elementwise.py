@@ -338,7 +338,7 @@ def make_binary(primitive: Elementwise) -> Function:
     if primitive.operator is None:
         operate = operate_any
     if primitive.name in OPERATORS:
-        return make_operator(primitive.name, (keep_x, keep_y, keep_v), pull, _compare, function)
+        return make_operator(primitive.name, (p0, p1), pull, _compare, function)
     return function
 
 
