@@ -39,6 +39,10 @@ class Captures:
                 return False
         return True
 
+    def triples(self) -> list[tuple[Any, Any, Any]]:
+        """Return (holder, name or None, what was seen there) of all."""
+        return [*self.globals, *((cell, None, seen) for cell, seen in self.cells)]
+
     def _look(self, f: Any, visited: set[int]) -> None:
         if id(f) in visited:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from funcdiff.jit.captures import Captures
 from funcdiff.jit.derived import example, is_tangled
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
+from funcdiff.jit.nesting import nesting_of
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
 from funcdiff.jit.signature import Signature, Statics
@@ -26,6 +28,7 @@ from funcdiff.transforms.reverse import writes_program
 from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function
+CHAIN = 4  # builtins that a call is handed through
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
 _MISSING: Any = object()
 _float64 = np.float64
@@ -55,18 +58,19 @@ def jit(
         Arguments that are constants of the program, by position or name. They must be hashable; each
         new value is recorded anew. Leaves that are no numbers, such as strings, are static by themselves.
     backend : {"auto", "numpy", "native"}, default "auto"
-        "numpy" generates NumPy source, which "auto" stands for; "native" is not there yet.
+        "native" compiles to machine code, with llvmlite (``pip install "funcdiff[jit]"``); "numpy" generates NumPy
+        source; "auto" stands for the first of them that works here.
 
     Returns
     -------
     callable
         Takes what `f` takes, and nests in other transforms as `f` does.  Its ``lower(*args)`` shows the
-        tape as recorded and optimised, the generated source, the compile time and the cost.
+        tape as recorded and optimised, the generated source or IR, the compile time and the cost.
 
     Raises
     ------
     UnsupportedError
-        If the backend is "native".
+        If the backend is "native" and cannot be used here; the message says why.
     StructureError
         When called, if a static argument is not hashable.
 
@@ -93,30 +97,66 @@ def jit(
         raise errors.UnsupportedError(
             errors.at_user_line(f'backend of jit must be "auto", "numpy" or "native", not {backend!r}')
         )
-    if backend == "native":
+    return Jitted(f, Compiled(f, Statics(f, static_argnums, static_argnames), _chosen(backend)))
+
+
+def _chosen(backend: str) -> str:
+    """Return the backend to use: the native one wherever it works, unless the other is asked for."""
+    if backend != "native":
+        return "numpy"
+    from funcdiff.jit.native.engine import why_not  # only now, as it looks at what the machine can do
+
+    reason = why_not()
+    if reason and backend == "native":
         raise errors.UnsupportedError(
             errors.at_user_line(
-                'backend="native" of jit is not there yet: use "numpy", or "auto", the default'
+                f'backend="native" of jit cannot be used here: {reason}. Or use backend="auto"'
             )
         )
-    compiled = Compiled(f, Statics(f, static_argnums, static_argnames))
-    quick, flat = compiled.quick, not compiled.statics.any
+    return "numpy" if reason else "native"
 
-    @wrap(f, "jit")
-    def jitted(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            out = quick(args, [])
-            if out is not _MISSING:
-                return out
-        if flat:
-            leaves, tree = flatten((args, kwargs))
-            out = quick(leaves, [tree.spec])  # type: ignore[union-attr]
-            if out is not _MISSING:
-                return out
-        return compiled.call(args, kwargs)
 
-    jitted.lower = compiled.lower  # type: ignore[attr-defined]
-    return jitted
+class Jitted:
+    """The function that `jit` returns.
+
+    A call goes to a builtin function of the signature compiled last, where there is one: it is the `__call__`
+    of a class made for this one object, which costs less than a Python function would. What that builtin does not
+    take, it hands on to the builtin before it, and the first of them to `run`.
+    """
+
+    def __init__(self, f: Callable[..., Any], compiled: Compiled) -> None:
+        self.compiled = compiled
+        compiled.install = self._install
+        self._base: type = type(self)
+        self._builtins = 0
+        self.lower = compiled.lower
+        wrap(f, "jit")(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function, compiled."""
+        return self.compiled.run(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Bind to an instance, as functions do."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of funcdiff>"  # type: ignore[attr-defined]
+
+    def _install(self, native: Any, captured: Any) -> None:
+        """Let calls go to a builtin first; None takes back all of them."""
+        if native is None:
+            self._builtins = 0
+            self.__class__ = self._base
+            return
+        chained = 0 < self._builtins < CHAIN
+        following = type(self).__call__ if chained else self._run
+        self._builtins = self._builtins + 1 if chained else 1
+        called = native.within(following, captured)
+        self.__class__ = type(self._base.__name__, (self._base,), {"__call__": called})
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        return self.compiled.run(args, kwargs)
 
 
 class Entry:
@@ -130,13 +170,28 @@ class Entry:
 class Compiled:
     """A jitted function's programs."""
 
-    def __init__(self, f: Callable[..., Any], statics: Statics) -> None:
+    def __init__(self, f: Callable[..., Any], statics: Statics, backend: str) -> None:
         self.f = f
         self.statics = statics
+        self.backend = backend
+        self.install: Callable[[Any, Any], None] = lambda native, captured: None
         self.name = errors.function_name(f)
         self.entries: dict[Any, Entry] = {}
         self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
         self.captures = Captures(f)
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the function, by what has been compiled if there is something."""
+        if not kwargs:
+            out = self.quick(args, [])
+            if out is not _MISSING:
+                return out
+        if not self.statics.any:
+            leaves, tree = flatten((args, kwargs))
+            out = self.quick(leaves, [tree.spec])  # type: ignore[union-attr]
+            if out is not _MISSING:
+                return out
+        return self.call(args, kwargs)
 
     def quick(self, leaves: Sequence[Any], key: list[Any]) -> Any:
         """Run what is there for leaves all of which are arrays of one axis or more, or floats."""
@@ -217,6 +272,7 @@ class Compiled:
             self.captures = Captures(self.f)
             self.entries.clear()
             self.fast.clear()
+            self.install(None, None)
         entry = _get(self.entries, signature.key, self.name)
         if entry.by_value is None:
             return entry, signature.dynamic(by_value=False)
@@ -273,7 +329,11 @@ class Compiled:
         if is_tangled(tape):
             return None
         names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
-        return Path(Program(replace(tape, input_names=tuple(names[n] for n in places))), trees[-1])
+        tape = replace(tape, input_names=tuple(names[n] for n in places))
+        tree = trees[-1]
+        if self.backend == "numpy":
+            return Path(Program(tape), tree)
+        return Path(Program(tape, self.backend, nesting_of(tree), _is_strong(tape)), tree)
 
     @staticmethod
     def _has_python_numbers(signature: Signature) -> bool:
@@ -290,6 +350,15 @@ class Compiled:
             if len(self.fast) >= SIGNATURES:
                 self.fast.clear()
             self.fast[tuple(key)] = entry
+            path = entry.paths.recent
+            flat = all(map(_is_quick, args)) and not signature.has_names
+            if (
+                path is not None
+                and path.program.builtin is not None
+                and flat
+                and nesting_of(path.out_tree) is not None
+            ):
+                self.install(path.program.builtin, self.captures.triples())
 
 
 def _is_quick(a: Any) -> bool:

@@ -90,10 +90,14 @@ def _make_pullback(program: Program, active: tuple[int, ...], values: Sequence[A
 
     examples = [*map(example, values), *(_ones(kinds[n]) for n in inexact)]
     tape = optimise(trace(joint)(*examples))
-    return None if tape.guards or is_tangled(tape) else _split(tape, "cotangents", count, len(kinds))
+    return (
+        None
+        if tape.guards or is_tangled(tape)
+        else _split(tape, "cotangents", count, len(kinds), program.backend)
+    )
 
 
-def _split(tape: Tape, name: str, count: int, outputs: int) -> Halves:
+def _split(tape: Tape, name: str, count: int, outputs: int, backend: str) -> Halves:
     """Part a tape into what needs the inputs from `count` on, co- or tangents, and what does not."""
     late = {v.number for v in tape.inputs[count:]}
     early_records: list[Record] = []
@@ -121,7 +125,7 @@ def _split(tape: Tape, name: str, count: int, outputs: int) -> Halves:
         late_records,
         pushed,
     )
-    return Halves(Program(first), Program(second), reused)
+    return Halves(Program(first, backend), Program(second, backend), reused)
 
 
 def _inverses(early: Sequence[Record], late: Sequence[Record]) -> list[Record]:
@@ -163,7 +167,11 @@ def _make_pushforward(program: Program, active: tuple[int, ...], values: Sequenc
 
     examples = [*map(example, values), *(_ones(program.strong.inputs[n].type) for n in active)]
     tape = optimise(trace(joint)(*examples))
-    return None if tape.guards or is_tangled(tape) else _split(tape, "tangents", count, len(kinds))
+    return (
+        None
+        if tape.guards or is_tangled(tape)
+        else _split(tape, "tangents", count, len(kinds), program.backend)
+    )
 
 
 def batch_of(program: Program, flags: tuple[bool, ...], size: int, values: Sequence[Any]) -> Program | None:
@@ -172,7 +180,7 @@ def batch_of(program: Program, flags: tuple[bool, ...], size: int, values: Seque
     def make() -> Program | None:
         function = batch_flat(flat(program), flags, size)
         tape = trace(lambda *leaves: function(*leaves))(*map(example, values))
-        return None if tape.guards or is_tangled(tape) else Program(tape)
+        return None if tape.guards or is_tangled(tape) else Program(tape, program.backend)
 
     return _kept(program, ("batch", flags, size), make)  # type: ignore[no-any-return]
 

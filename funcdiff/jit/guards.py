@@ -39,7 +39,7 @@ class Path:
         if not self.keys:
             return ()
         if self._guards is None:
-            self._guards = Program(_guards_only(self.program.recorded))
+            self._guards = Program(_guards_only(self.program.recorded), self.program.backend)
         return self._guards(*leaves)
 
 

@@ -41,6 +41,7 @@ _FRESH = frozenset(
         "scatter_add",
         "tensordot",
         "clip",
+        "native_segment",
     ]
 )
 

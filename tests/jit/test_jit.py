@@ -73,8 +73,6 @@ def test_static_arguments():
 
 
 def test_wrong_options():
-    with pytest.raises(fd.errors.UnsupportedError, match="not there yet"):
-        jit(np.sin, backend="native")
     with pytest.raises(fd.errors.UnsupportedError, match="backend"):
         jit(np.sin, backend="fast")
     with pytest.raises(fd.errors.ArgnumsError):

@@ -1,0 +1,298 @@
+"""A tape as loop nests: which space each record is computed in, and what lies in memory between them.
+
+Records over one space make up one loop nest per stage. A stage ends where a value is needed that a loop
+has to finish first: a reduction's result, or an array in another order.  Arrays of at most a few elements
+have no loop: each element is a number of straight code, as the short axes of longer arrays are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.tape import Atom, Tape, Variable
+from funcdiff.jit.native import arrays
+from funcdiff.jit.native.arrays import (
+    COMPONENT,
+    FLAT,
+    UNIFORM,
+    Array,
+    Layout,
+    box,
+    computed,
+    contiguous_strides,
+    fits,
+)
+from funcdiff.jit.native.emit import STACK, Emitter, parts
+from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, NotNative, kind_of
+from funcdiff.jit.native.memory import arrange, can_move, loads, move, places, recomputed
+from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
+from funcdiff.jit.native.spaces import UNROLLED, flat_variables, lane_sizes, natural
+
+Space = tuple[tuple[int, ...], bool]
+
+
+class Kernel:
+    """The text of a compiled tape, and what it refers to.
+
+    Attributes
+    ----------
+    name, text : str
+        The kernel's symbol and IR.
+    declared : list of str
+        What its module has to declare.
+    symbols : dict
+        Addresses of what the text refers to.
+    constants : list of array
+        What the addresses of constants stand for.
+    work, size : int
+        About how many operations it takes, and lines of text.
+    """
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.name = emitter.kernel
+        self.text = emitter.emit()
+        self.declared = list(emitter.declared)
+        self.constants = [b.constant for b in emitter.bases if b.constant is not None]
+        self.symbols = dict(emitter.symbols)
+        for base in emitter.bases:
+            if base.constant is not None:
+                self.symbols[base.name] = base.constant.__array_interface__["data"][0]
+        self.work = emitter.work
+        self.size = len(emitter.lines)
+        self.keeps_memory = emitter.arena > STACK
+
+
+class Lowering:
+    """Turns one tape into groups."""
+
+    def __init__(self, tape: Tape, name: str = "kernel") -> None:
+        self.tape = tape
+        self.name = name
+        self.groups: dict[tuple[int, tuple[int, ...], bool], Group] = {}
+        self.arrays: dict[int, Array] = {}
+        self.bases: list[Base] = []
+        self.constant_bases: dict[int, Base] = {}
+        self.lanes = lane_sizes(tape)
+        self.flat = flat_variables(tape)
+        self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
+
+    def lower(self) -> Kernel:
+        """Return the kernel."""
+        for place, v in enumerate(self.tape.inputs):
+            base = self.base(f"in{place}", v.type, place)
+            memory = Memory(
+                base, kind_of(v.type), v.type.shape, contiguous_strides(v.type.shape, BYTES[kind_of(v.type)])
+            )
+            self.arrays[v.number] = arrays.in_memory(v.type, memory, 0)
+        for record in self.tape.records:
+            try:
+                found = HANDLERS.get(record.primitive.name, HANDLERS[ELEMENTWISE])(self, record)
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise NotNative(record) from error
+            found.number = record.outputs[0].number
+            self.arrays[found.number] = found
+        self._guards()
+        self._outputs()
+        return self._emit()
+
+    # --- groups ----------------------------------------------------------------------------------
+
+    def group(self, space: Space, stage: int) -> Group:
+        """Return the group of a space and a stage."""
+        key = (stage, *space)
+        found = self.groups.get(key)
+        if found is None:
+            found = self.groups[key] = Group(space[0], stage, space[1])
+        return found
+
+    def natural(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Layout]:
+        """Return the space in which arrays of some shape are computed, and which axes are its loops."""
+        found = self.naturals.get(shape)
+        if found is None:
+            found = self.naturals[shape] = natural(shape, self.lanes)
+        return found
+
+    # --- operands --------------------------------------------------------------------------------
+
+    def array(self, atom: Atom) -> Array:
+        """Return an operand."""
+        if isinstance(atom, Variable):
+            return self.arrays[atom.number]
+        value = np.asarray(atom.value)
+        type_ = ArrayType(value.shape, value.dtype)
+        if type_.dtype not in KINDS:
+            raise NotNative
+        straight = self.group(((), False), 0)
+        of = KINDS[type_.dtype]
+        if value.size <= UNROLLED and not any(n in self.lanes for n in value.shape):
+            nodes = np.empty(value.shape, object)
+            for place in np.ndindex(value.shape):
+                nodes[place] = constant(value[place].item(), of)
+            return computed(type_, straight, (COMPONENT,) * value.ndim, nodes)
+        first = value.reshape(-1)[0]
+        if (value == first).all() and (
+            of not in ("f64", "f32") or len(set(np.signbit(value).ravel().tolist())) == 1
+        ):
+            nodes = box(constant(first.item(), of)).reshape((1,) * value.ndim)
+            layout = tuple(UNIFORM if n != 1 else COMPONENT for n in value.shape)
+            return computed(type_, straight, layout, nodes)
+        base = self.constant_bases.get(id(atom.value))
+        if base is None:
+            held = np.ascontiguousarray(value)
+            if held is value or np.shares_memory(held, value):
+                held = held.copy()
+            base = self.base(f"{self.name}.constant{len(self.constant_bases)}", type_, -1, held)
+            self.constant_bases[id(atom.value)] = base
+        memory = Memory(base, of, value.shape, contiguous_strides(value.shape, BYTES[of]))
+        return arrays.in_memory(type_, memory, 0)
+
+    def stage_of(self, x: Array, space: Space, layout: Layout, shape: Sequence[int]) -> int:
+        """Return the first stage at which a group over a space can read an array."""
+        if x.group is not None:
+            inside = x.group.space == space[0] and x.group.flat == space[1]
+            if (inside or not x.group.space) and fits(x.layout, x.type.shape, layout, shape):
+                return x.group.stage
+            if x.memory is None:
+                return x.group.stage + 1
+        return x.ready
+
+    def read(self, x: Array, group: Group, layout: Layout, shape: Sequence[int]) -> Any:
+        """Return the nodes of an array in a group, of parts that fit those of the group's layout."""
+        if x.group is not None and fits(x.layout, x.type.shape, layout, shape):
+            if x.group is group or not x.group.space:
+                return x.parts
+            if x.group.space == group.space and x.group.flat == group.flat:
+                again = recomputed(x.parts, group)
+                if again is not None:
+                    return again
+        memory = self.memory(x)
+        if x.ready > group.stage:
+            raise NotNative
+        return loads(memory, group, layout, shape)
+
+    def memory(self, x: Array) -> Memory:
+        """Return the memory of an array, writing it there if it is not."""
+        if x.memory is None:
+            base = self.base(f"m{len(self.bases)}", x.type, -1)
+            of = KINDS[x.type.dtype]
+            x.memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
+            x.ready = self.write(x, x.memory)
+        return x.memory
+
+    def write(self, x: Array, memory: Memory) -> int:
+        """Write an array into memory; return the stage from which on it can be read there."""
+        if x.group is None:
+            assert x.memory is not None
+            space, layout, flat = self._copy_space(x, memory)
+            group = self.group((space, flat), x.ready)
+            nodes = loads(x.memory, group, layout, memory.shape)
+        else:
+            group, layout, nodes = x.group, x.layout, x.parts
+            if UNIFORM in layout or (layout != FLAT and x.type.shape != memory.shape):
+                space, layout = self.natural(memory.shape)
+                if not fits(x.layout, x.type.shape, layout, memory.shape):
+                    raise NotNative
+                if group.space and group.space != space:
+                    raise NotNative
+                group = self.group((space, False), group.stage)
+        memory.base.used(group)
+        for node, offset, strides in places(memory, group, layout, nodes):
+            group.stores.append(Store(node, memory, strides, offset))
+        return group.stage + 1
+
+    def _copy_space(self, x: Array, memory: Memory) -> tuple[tuple[int, ...], Layout, bool]:
+        assert x.memory is not None
+        if x.type.size > UNROLLED and arrays.is_contiguous(x.memory) and arrays.is_contiguous(memory):
+            return (x.type.size,), FLAT, True
+        return (*self.natural(memory.shape), False)
+
+    def base(self, name: str, type_: ArrayType, place: int, value: Any = None) -> Base:
+        """Return new memory for an array."""
+        base = Base(name, type_.size * BYTES[KINDS[type_.dtype]], place, value)
+        self.bases.append(base)
+        return base
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _guards(self) -> None:
+        for guard in self.tape.guards:
+            x = self.arrays[guard.variable.number]
+            value = np.asarray(guard.value)
+            if x.type.shape or value.shape or KINDS.get(value.dtype) is None:
+                raise NotNative
+            space: Space = ((), False)
+            group = self.group(space, self.stage_of(x, space, (), ()))
+            node = self.read(x, group, (), ())[()]
+            if node.kind != KINDS[value.dtype]:
+                raise NotNative
+            group.guards.append((node, value.item()))
+
+    def _outputs(self) -> None:
+        place = len(self.tape.inputs)
+        for n, atom in enumerate(self.tape.outputs):
+            x = self.array(atom)
+            base = self.base(f"out{n}", x.type, place + n)
+            of = KINDS[x.type.dtype]
+            memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
+            own = x.memory
+            if own is not None and own.base.place < 0 and own.base.constant is None and can_move(own, x.type):
+                move(own.base, base)  # computed where it is returned
+                self.bases.remove(base)
+                continue
+            if x.group is None or x.memory is not None:
+                copied = arrays.in_memory(x.type, self.memory(x), x.ready)
+                self.write(copied, memory)
+            else:
+                self.write(x, memory)
+
+    def _emit(self) -> Kernel:
+        for group in list(self.groups.values()):
+            for reduction in group.reductions:
+                count = parts(group)
+                if count > 1:
+                    base = Base(f"m{len(self.bases)}", count * 8, -1)
+                    self.bases.append(base)
+                    base.used(group)
+                    reduction.result.detail = base
+        groups = sorted(self.groups.values(), key=lambda g: g.when)
+        _drop_dead(groups)
+        used = {id(b) for b in self.bases if b.place >= 0 or b.last[0] >= 0}
+        bases = [b for b in self.bases if id(b) in used]
+        arena = arrange(bases)
+        return Kernel(Emitter(self.name, groups, bases, arena))
+
+
+def _drop_dead(groups: Sequence[Group]) -> None:
+    """Keep only nodes that something is computed from."""
+    live: set[int] = set()
+    reductions: dict[int, Node] = {}
+    for group in groups:
+        for r in group.reductions:
+            reductions[id(r.result)] = r.node
+
+    def mark(start: Node) -> None:
+        todo = [start]
+        while todo:
+            node = todo.pop()
+            if id(node) in live:
+                continue
+            live.add(id(node))
+            todo.extend(node.args)
+            reduced = reductions.get(id(node))
+            if reduced is not None:
+                todo.append(reduced)
+
+    for group in groups:
+        for store in group.stores:
+            mark(store.node)
+        for accumulation in group.accumulations:
+            mark(accumulation.node)
+        for node, _ in group.guards:
+            mark(node)
+    for group in groups:
+        group.nodes = [n for n in group.nodes if id(n) in live]
+        group.reductions = [r for r in group.reductions if id(r.result) in live]

@@ -1,0 +1,84 @@
+"""Products of small matrices, unrolled: every element of the result is a sum of products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.tape import Record
+from funcdiff.jit.native import calls
+from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed
+from funcdiff.jit.native.elementwise import Build
+from funcdiff.jit.native.handlers import NotNative, handler, kind_of
+from funcdiff.jit.native.lower import Lowering
+from funcdiff.jit.native.nodes import Group, Node
+from funcdiff.jit.native.reduced import tree
+
+TERMS = 300  # products, per element of a batch
+
+# which axes of the operands (from the right) are summed over, and which are rows and columns
+_FORMS = {"matmul": (2, 2), "matvec": (2, 1), "vecmat": (1, 2), "vecdot": (1, 1)}
+
+
+@handler("matmul", "matvec", "vecmat", "vecdot")
+def _product(low: Lowering, record: Record) -> Array:
+    out = record.outputs[0].type
+    a, b = map(low.array, record.inputs)
+    if record.params or kind_of(out) not in ("f64", "f32"):
+        raise NotNative(record)
+    ranks = list(_FORMS[record.primitive.name])
+    if record.primitive.name == "matmul":
+        ranks = [min(n, len(x.type.shape)) for n, x in zip(ranks, (a, b), strict=True)]
+    rows = a.type.shape[-2] if ranks[0] == 2 else 1
+    columns = b.type.shape[-1] if ranks[1] == 2 else 1
+    inner = a.type.shape[-1]
+    if rows * columns * inner > TERMS:
+        return calls.product(low, record, a, b, ranks)
+    if not rows * columns * inner:
+        raise NotNative(record)
+    core = (ranks[0] == 2) + (ranks[1] == 2)
+    batch = out.shape[: len(out.shape) - core]
+    space, over = low.natural(batch) if batch else ((), ())
+    layouts: list[Layout] = []
+    for x, rank in ((a, ranks[0]), (b, ranks[1])):
+        lead = len(x.type.shape) - rank
+        layouts.append((*over[len(over) - lead :], *(COMPONENT,) * rank))
+    shapes = [
+        (*batch[len(batch) - (len(x.type.shape) - r) :], *x.type.shape[len(x.type.shape) - r :])
+        for x, r in ((a, ranks[0]), (b, ranks[1]))
+    ]
+    stage = max(
+        low.stage_of(x, (space, False), lay, s) for x, lay, s in zip((a, b), layouts, shapes, strict=True)
+    )
+    group = low.group((space, False), stage)
+    build, of = Build(group), kind_of(out)
+    left, right = (
+        _converted(build, low.read(x, group, lay, s), of, x.type.shape[len(x.type.shape) - r :])
+        for x, lay, s, r in zip((a, b), layouts, shapes, ranks, strict=True)
+    )
+    left = left if ranks[0] == 2 else left[..., None, :]
+    right = right if ranks[1] == 2 else right[..., None]
+    lengths = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    left = np.broadcast_to(left, (*lengths, rows, inner))
+    right = np.broadcast_to(right, (*lengths, inner, columns))
+    nodes = np.empty((*lengths, rows, columns), object)
+    for place in np.ndindex(nodes.shape):
+        *at, i, j = place
+        terms = [build.op("mul", left[(*at, i, k)], right[(*at, k, j)]) for k in range(inner)]
+        nodes[place] = tree(build, "sum", terms)
+    shape = [*lengths, *([rows] if ranks[0] == 2 else []), *([columns] if ranks[1] == 2 else [])]
+    nodes = nodes.reshape([1] * (len(out.shape) - len(shape)) + shape)
+    return computed(out, group, (*over, *(COMPONENT,) * core), nodes)
+
+
+def _converted(build: Build, nodes: Any, of: str, core: tuple[int, ...]) -> Any:
+    """Return nodes as numbers of one kind, their last axes in full."""
+    found = np.empty(nodes.shape, object)
+    for place in np.ndindex(nodes.shape):
+        node: Node = nodes[place]
+        found[place] = build.convert(node, of)
+    return np.broadcast_to(found, (*found.shape[: found.ndim - len(core)], *core))
+
+
+Batch = tuple[Group, Layout]

@@ -1,0 +1,233 @@
+"""Tapes as builtin functions: whole, or as segments between which Python runs what has no machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.primitive import General
+from funcdiff.core.tape import Atom, Record, Tape, Variable, variables
+from funcdiff.core.trees import flatten
+from funcdiff.jit.native import assembled, calls, layout, mapped, products, rearranged, reduced, wrapper  # noqa: F401  they enter handlers
+from funcdiff.jit.native.elementwise import loop_kinds
+from funcdiff.jit.native.emit import declarations
+from funcdiff.jit.native.engine import ARENA, Library, engine
+from funcdiff.jit.native.handlers import HANDLERS, NotNative
+from funcdiff.jit.native.lower import Lowering
+from funcdiff.jit.native.nodes import KINDS
+from funcdiff.jit.nesting import Nesting
+from funcdiff.jit.passes.rewriting import kind
+
+OPTIMISED = 6000  # lines of IR up to which LLVM chooses instructions with care
+WORTH = 2  # records that a segment between pieces of Python has at least
+SEGMENT = "native_segment"
+
+
+class Native:
+    """A tape as machine code.
+
+    Attributes
+    ----------
+    call : builtin
+        Takes leaves of the tape's types and returns the results as `nesting` says.
+    text : str
+        The IR.
+    """
+
+    call: Any
+
+    def __init__(
+        self, tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any], number: int = 0
+    ) -> None:
+        self.kernel = Lowering(tape, f"kernel{number}").lower()
+        self.types = [v.type for v in tape.inputs]
+        self.outputs = [kind(a) for a in tape.outputs]
+        self.nesting = nesting
+        self.floats = floats
+        self._slow = slow
+
+    @property
+    def text(self) -> str:
+        """The IR."""
+        return declarations(self.kernel.declared) + "\n" + self.kernel.text
+
+    def load(self, library: Library) -> None:
+        """Make the builtin, once the kernel has been compiled."""
+        self._library = library
+        address, work = library.address(self.kernel.name), self.kernel.work
+        self._table = wrapper.table(address, self.types, self.outputs, self.nesting, work, self.floats)
+        self.call = self.within(self._regular, ())
+
+    def within(self, slow: Any, captured: Sequence[tuple[Any, Any, Any]]) -> Any:
+        """Return the builtin with something else to call where a check fails, and captured objects to check."""
+        return wrapper.builtin(self._library, self._table, slow, captured)
+
+    def _regular(self, *leaves: Any) -> Any:
+        """Call with leaves made contiguous, and the like; where that does not help, take the slow path."""
+        if len(leaves) == len(self.types):
+            values = [_regular(x, t) for x, t in zip(leaves, self.types, strict=True)]
+            if any(a is not b for a, b in zip(values, leaves, strict=True)):
+                return self.call(*values)
+        return self._slow(*leaves)
+
+
+def compile_natives(natives: Sequence[Native]) -> None:
+    """Compile kernels as one module."""
+    kernels = [n.kernel for n in natives]
+    symbols = {**layout.symbols()}
+    for k in kernels:
+        symbols |= k.symbols
+    declared = declarations(line for k in kernels for line in k.declared)
+    text = "\n".join([declared, *(k.text for k in kernels)])
+    exports = [k.name for k in kernels] + [f"{k.name}.{ARENA}" for k in kernels if k.keeps_memory]
+    level = 1 if max(k.size for k in kernels) <= OPTIMISED else 0
+    library = engine().compile(text, symbols, exports, level, keep=[k.constants for k in kernels])
+    for native in natives:
+        native.load(library)
+
+
+def native(tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any]) -> Native:
+    """Compile a whole tape."""
+    made = Native(tape, nesting, floats, slow)
+    compile_natives([made])
+    return made
+
+
+def _regular(x: Any, type_: ArrayType) -> Any:
+    """Return a leaf as the wrapper takes it, if it has the right type at all."""
+    if getattr(x, "shape", None) != type_.shape or x.dtype != type_.dtype:
+        return x
+    if not type_.shape:
+        return type_.dtype.type(x) if type(x) is not type_.dtype.type else x
+    flags = x.flags
+    if type(x) is np.ndarray and x.dtype is type_.dtype and flags.c_contiguous and flags.aligned:
+        return x
+    return np.array(x, type_.dtype, order="C", copy=True, subok=False)
+
+
+# --- segments --------------------------------------------------------------------------------------
+
+
+def looks_native(record: Record) -> bool:
+    """Tell whether a record is one of those that have machine code, by what is quick to see."""
+    if len(record.outputs) != 1 or record.primitive.user_made or record.primitive.custom is not None:
+        return False
+    if KINDS.get(record.outputs[0].type.dtype) is None:
+        return False
+    if not all(KINDS.get(kind(a).dtype) for a in record.inputs):
+        return False
+    return record.primitive.name in HANDLERS or loop_kinds(record) is not None
+
+
+def segmented(tape: Tape, program: Callable[[Tape], Any]) -> tuple[Tape, list[Native]] | None:
+    """Return the tape with segments of machine code as single records; None if there are none.
+
+    `program` makes what runs a segment where its checks fail.
+    """
+    refused: set[int] = set()
+    for _ in range(len(tape.records) + 1):
+        try:
+            found = _segmented(tape, refused, program)
+            if found is not None:
+                compile_natives(found[1])
+            return found
+        except NotNative as error:
+            if error.record is None:
+                return None
+            refused.add(error.record.outputs[0].number)
+    return None
+
+
+def _segmented(
+    tape: Tape, refused: set[int], program: Callable[[Tape], Any]
+) -> tuple[Tape, list[Native]] | None:
+    place: dict[int, tuple[int, bool]] = {v.number: (0, True) for v in tape.inputs}
+    native: list[list[Record]] = [[]]
+    python: list[list[Record]] = [[]]
+    floor = 0
+    guards = list(tape.guards)
+    for position, record in enumerate(tape.records):
+        while guards and guards[0].position <= position:  # what is after a guard must not run before it
+            guards.pop(0)
+            floor = len(native)
+        ours = record.outputs and record.outputs[0].number not in refused and looks_native(record)
+        n = floor
+        for v in variables(record.inputs):
+            at, by_us = place[v.number]
+            n = max(n, at if by_us or not ours else at + 1)
+        while len(native) <= n:
+            native.append([])
+            python.append([])
+        (native if ours else python)[n].append(record)
+        place.update((v.number, (n, bool(ours))) for v in record.outputs)
+    if any(r.primitive.name == "scale" for records in python for r in records):
+        return None
+    needed = _readers(tape, native, python)
+    records: list[Record] = []
+    made: list[Native] = []
+    for n, (ours_here, theirs) in enumerate(zip(native, python, strict=True)):
+        if len(ours_here) >= WORTH:
+            segment, found = _segment(tape, len(made), ours_here, needed[n], program)
+            records.append(segment)
+            made.append(found)
+        elif any(r.primitive.name == "scale" for r in ours_here):
+            return None
+        else:
+            records += ours_here
+        records += theirs
+    if not made:
+        return None
+    made_at = {v.number: i for i, r in enumerate(records) for v in r.outputs}
+    moved, low = [], 0
+    for guard in tape.guards:
+        low = max(low, made_at.get(guard.variable.number, -1) + 1)
+        moved.append(replace(guard, position=low))
+    return replace(tape, records=tuple(records), guards=tuple(moved)), made
+
+
+def _readers(tape: Tape, native: list[list[Record]], python: list[list[Record]]) -> list[set[int]]:
+    """Return, per segment, which of its values are read outside of it."""
+    outside: set[int] = {v.number for v in variables(tape.outputs)} | {g.variable.number for g in tape.guards}
+    for records in python:
+        outside.update(v.number for r in records for v in variables(r.inputs))
+    found = []
+    for n, records in enumerate(native):
+        later = {v.number for other in native[n + 1 :] for r in other for v in variables(r.inputs)}
+        found.append({v.number for r in records for v in r.outputs} & (outside | later))
+    return found
+
+
+def _segment(
+    tape: Tape, number: int, records: Sequence[Record], needed: set[int], program: Callable[[Tape], Any]
+) -> tuple[Record, Native]:
+    made = {v.number for r in records for v in r.outputs}
+    inputs: dict[int, Variable] = {}
+    for record in records:
+        for v in variables(record.inputs):
+            if v.number not in made:
+                inputs[v.number] = v
+    outputs = tuple(v for r in records for v in r.outputs if v.number in needed)
+    inner = Tape(
+        f"{tape.name}, segment {number}",
+        tuple(inputs.values()),
+        tuple(records),
+        outputs,
+        (),
+        flatten((0.0,) * len(inputs))[1],
+        flatten([0.0] * len(outputs))[1],
+    )
+    fallback: list[Any] = []
+
+    def slow(*leaves: Any) -> Any:
+        if not fallback:
+            fallback.append(program(inner))
+        return fallback[0](*leaves)
+
+    native = Native(inner, ("tuple", list(range(len(outputs)))), False, slow, number)
+    primitive = General(SEGMENT, lambda *leaves: native.call(*leaves), multiple_outputs=True)
+    given: tuple[Atom, ...] = tuple(inputs.values())
+    return Record(primitive, given, {}, outputs), native

@@ -1,0 +1,93 @@
+"""Which axes of an array are loops, and which are components, each element of which is a node."""
+
+from __future__ import annotations
+
+import math
+
+from funcdiff.core.tape import Record, Tape, Variable, variables
+from funcdiff.jit.native.arrays import COMPONENT, Layout
+from funcdiff.jit.native.elementwise import loop_kinds
+from funcdiff.jit.passes.rewriting import kind
+
+UNROLLED = 16  # elements that are numbers of their own
+
+
+def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, ...], Layout]:
+    """Return the space in which arrays of some shape are computed, and which axes are its loops."""
+    size = math.prod(shape)
+    long = [axis for axis, n in enumerate(shape) if n in lanes and n > 1]
+    if size <= UNROLLED and not long:
+        return (), (COMPONENT,) * len(shape)
+    largest = max(shape)
+    axes = [axis for axis, n in enumerate(shape) if n == largest]
+    if len(axes) == 1 and size // max(largest, 1) <= UNROLLED:
+        return (largest,), tuple(0 if axis == axes[0] else COMPONENT for axis in range(len(shape)))
+    loops = [axis for axis, n in enumerate(shape) if n != 1]
+    layout = tuple(loops.index(axis) if axis in loops else COMPONENT for axis in range(len(shape)))
+    return tuple(shape[axis] for axis in loops), layout
+
+
+def lane_sizes(tape: Tape) -> frozenset[int]:
+    """Return the lengths of axes that are loops, in short arrays too."""
+    found = set()
+    for v in (*tape.inputs, *(v for r in tape.records for v in r.outputs)):
+        if v.type.size > UNROLLED:
+            largest = max(v.type.shape)
+            if v.type.size // largest <= UNROLLED:
+                found.add(largest)
+    return frozenset(found)
+
+
+def flat_variables(tape: Tape) -> set[int]:
+    """Return the results of records that act on all elements alike, as do all that their operands meet."""
+    parent: dict[int, int] = {}
+
+    def root(n: int) -> int:
+        while parent[n] != n:
+            parent[n] = parent[parent[n]]
+            n = parent[n]
+        return n
+
+    given = {v.number for v in tape.inputs}
+    spoilt: set[int] = set()
+    rearranged: set[int] = set()
+    for record in tape.records:
+        (out, *more) = record.outputs
+        members = [
+            v for v in variables(record.inputs) if v.type.shape and v.type.size > 1 and v.number in parent
+        ]
+        reduced = _is_whole_reduction(record)
+        flat = not more and (reduced or _is_alike(record, rearranged | set()))
+        if not reduced and out.type.shape:
+            parent[out.number] = out.number
+            members.append(out)
+            if not flat:
+                rearranged.add(out.number)
+        for v in members[1:]:
+            parent[root(v.number)] = root(members[0].number)
+        if not flat:
+            spoilt.update(v.number for v in members)
+    del given
+    bad = {root(n) for n in spoilt}
+    return {n for n in parent if root(n) not in bad}
+
+
+def _is_whole_reduction(record: Record) -> bool:
+    if record.primitive.name not in ("sum", "max", "min", "prod") or not isinstance(
+        record.inputs[0], Variable
+    ):
+        return False
+    return len(record.params["axis"]) == len(record.inputs[0].type.shape) and not record.params["keepdims"]
+
+
+def _is_alike(record: Record, rearranged: set[int]) -> bool:
+    if loop_kinds(record) is None and record.primitive.name != "astype":
+        return False
+    shape = record.outputs[0].type.shape
+    for a in record.inputs:
+        type_ = kind(a)
+        if type_.size == 1 and len(type_.shape) <= len(shape):
+            continue
+        if type_.shape != shape or (isinstance(a, Variable) and a.number in rearranged):
+            return False
+    return True
