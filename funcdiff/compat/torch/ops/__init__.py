@@ -1,0 +1,1 @@
+"""The operations on tensors, by kind; importing a module attaches its methods to `Tensor`."""

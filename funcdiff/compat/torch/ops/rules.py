@@ -1,0 +1,88 @@
+"""The few primitives that PyTorch has and NumPy and SciPy have not, and lazy access to SciPy's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
+from funcdiff.core.declare import elementwise, linear
+from funcdiff.core.primitive import REGISTRY
+
+_greater = REGISTRY["greater"].function
+
+
+def _on(low: float, high: float) -> Any:
+    return lambda rng: [((rng.uniform(low, high, 3),), {})]
+
+
+def _relu(x: Any) -> Any:
+    return np.maximum(x, 0)
+
+
+relu: Any = elementwise(
+    _relu,
+    [lambda out, _x: _greater(out, 0)],
+    name="relu",
+    samples=_on(0.1, 2.0),
+    doc="``max(x, 0)``, with derivative 0 at 0.",
+)
+
+
+def _rsqrt(x: Any) -> Any:
+    return 1 / np.sqrt(x)
+
+
+rsqrt: Any = elementwise(
+    _rsqrt,
+    [lambda out, _x: -0.5 * (out * out * out)],
+    name="rsqrt",
+    samples=_on(0.3, 2.0),
+    doc="``1 / sqrt(x)``.",
+    holomorphic=True,
+)
+
+sigmoid = REGISTRY["expit"].function
+logit = REGISTRY["logit"].function
+erf = REGISTRY["erf"].function
+erfc = REGISTRY["erfc"].function
+erfinv = REGISTRY["erfinv"].function
+gammaln = REGISTRY["gammaln"].function
+digamma = REGISTRY["digamma"].function
+i0 = REGISTRY["i0"].function
+
+
+# --- means -------------------------------------------------------------------------------------------
+
+
+def _count(shape: tuple[int, ...], axis: tuple[int, ...]) -> float:
+    return math.prod([shape[n] for n in axis]) or math.nan
+
+
+def _mean(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    total: Any = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return total / _count(x.shape, axis)
+
+
+def _mean_transpose(g: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    spread: Any = REGISTRY["sum"]
+    return spread.transposes[0](g / _count(x.shape, axis), x, axis=axis, keepdims=keepdims)
+
+
+def _batch_mean(values: Any, _flags: Any, _size: int, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return mean(values[0], axis=tuple(n + 1 for n in axis), keepdims=keepdims)
+
+
+mean: Any = linear(
+    _mean,
+    _mean_transpose,
+    batch=_batch_mean,
+    name="mean",
+    samples=lambda rng: [
+        ((rng.standard_normal((2, 3)),), {"axis": (0,), "keepdims": False}),
+        ((rng.standard_normal((2, 3)),), {"axis": (0, 1), "keepdims": True}),
+    ],
+    doc="Mean over a tuple of axes (counted from the front).",
+)

@@ -1,0 +1,263 @@
+"""Selecting and filling: by tensors of positions, by masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import funcdiff.numpy as fnp
+from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, method
+from funcdiff.compat.torch._dtypes import FROM_NUMPY
+from funcdiff.compat.torch._graph import drop_edges, node_class
+from funcdiff.compat.torch._promotion import number_type, result_dtype
+from funcdiff.compat.torch._tensor import Tensor, plain, wrap
+from funcdiff.compat.torch._views import in_place, write
+from funcdiff.compat.torch.ops.indexing import added, replaced
+from funcdiff.compat.torch.ops.reductions import axis_of
+from funcdiff.core.primitive import REGISTRY
+from funcdiff.primitives.ordering import take_along
+
+
+@method
+def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
+    """As `torch.index_select`."""
+    axis = axis_of(dim, input.ndim)
+    positions = index.value.reshape(-1)
+    places = (*(slice(None),) * axis, positions)
+    return composite(composed("IndexSelectBackward0"), lambda x: x[places], (input,))
+
+
+@method
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Any = None) -> Any:
+    """As `torch.gather`."""
+    if index.value.dtype.kind not in "iu":
+        raise RuntimeError("gather(): Expected dtype int32/int64 for index")
+    axis = axis_of(dim, input.ndim)
+    positions = index.value
+    shape = positions.shape
+
+    def compute(x: Any) -> Any:
+        part = x[tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(shape))]
+        return take_along(part, positions, axis)
+
+    return deliver(composite(composed("GatherBackward0"), compute, (input,)), out)
+
+
+@method
+def take(input: Tensor, index: Tensor) -> Any:
+    """As `torch.take`."""
+    positions = index.value
+    return composite(composed("TakeBackward0"), lambda x: fnp.reshape(x, -1)[positions], (input,))
+
+
+@method
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Any:
+    """As `torch.take_along_dim`."""
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
+    return composite(
+        composed("GatherBackward0"),
+        lambda x: take_along(x, indices.value, axis_of(dim, input.ndim)),
+        (input,),
+    )
+
+
+def _positions(axis: int, index: Any) -> tuple[Any, ...]:
+    """Return the index of an array that leads to the elements which `index` names along an axis."""
+    shape = index.shape
+    return tuple(
+        index if k == axis else np.arange(n).reshape([-1 if m == k else 1 for m in range(len(shape))])
+        for k, n in enumerate(shape)
+    )
+
+
+def _scattered(input: Tensor, dim: int, index: Tensor, src: Any, how: str) -> Any:
+    axis = axis_of(dim, input.ndim)
+    places = _positions(axis, index.value)
+    shape = index.value.shape
+    cut = tuple(slice(0, n) for n in shape)
+
+    def compute(x: Any, y: Any) -> Any:
+        part = y if not hasattr(y, "shape") or not y.shape else y[cut]
+        return (added if how == "add" else replaced)(x, part, places)
+
+    node = "ScatterAddBackward0" if how == "add" else "ScatterBackward0"
+    return composite(composed(node), compute, (input, src))
+
+
+@method
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None) -> Any:
+    """As `torch.scatter`."""
+    return _scattered(input, dim, index, value if src is None else src, "put")
+
+
+@method
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """As `torch.scatter_add`."""
+    return _scattered(input, dim, index, src, "add")
+
+
+@method
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
+    """As `torch.index_add`."""
+    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+
+    def compute(x: Any, y: Any) -> Any:
+        return added(x, y if alpha == 1 else alpha * y, places)
+
+    return composite(composed("IndexAddBackward0"), compute, (input, source))
+
+
+@method
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Any:
+    """As `torch.index_copy`."""
+    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+
+    return composite(composed("IndexCopyBackward0"), lambda x, y: replaced(x, y, places), (input, source))
+
+
+@method
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
+    """As `torch.index_fill`."""
+    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+    number = float(value) if isinstance(value, Tensor) else value
+
+    return composite(composed("IndexFillBackward0"), lambda x: replaced(x, number, places), (input,))
+
+
+scatter_, scatter_add_ = in_place(scatter), in_place(scatter_add)
+index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)
+
+
+# --- by masks -------------------------------------------------------------------------------------------
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """As `torch.where`."""
+    if input is None:
+        return nonzero(condition, as_tuple=True)
+    if condition.value.dtype.kind != "b":
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.type_name}"
+        )
+    dtype = result_dtype(*(o.value if isinstance(o, Tensor) else o for o in (input, other)))
+    operands = [
+        o.to(FROM_NUMPY[dtype]) if isinstance(o, Tensor) else wrap(np.asarray(o, dtype))
+        for o in (input, other)
+    ]
+    return deliver(_WHERE(condition, *operands), out)
+
+
+_Where = node_class("WhereBackward0")
+
+
+def _WHERE(condition: Any, x: Any, y: Any) -> Any:
+    out = call(_Where, REGISTRY["where"].function, (condition, x, y), {})
+    if out.edge is not None:
+        drop_edges(out.edge, (False, True, True))
+    return out
+
+
+method(lambda self, condition, other: where(condition, self, other), "where")
+
+
+@method
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
+    """As `torch.masked_fill`."""
+    if mask.value.dtype.kind != "b":
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {_scalar_name(mask)}"
+        )
+    if isinstance(value, Tensor):
+        return composite(
+            composed("MaskedFillBackward1"),
+            lambda x, v: fnp.where(mask.value, cast(v, x.dtype), x),
+            (input, value),
+        )
+    if number_type(value).kind == "f" and input.value.dtype.kind in "biu":
+        raise RuntimeError(
+            f"value cannot be converted to type {input.dtype.type_name.lower()} without overflow"
+        )
+    fill = input.value.dtype.type(value)
+    return composite(composed("MaskedFillBackward0"), lambda x: fnp.where(mask.value, fill, x), (input,))
+
+
+def _scalar_name(x: Tensor) -> str:
+    return str(x.dtype.type_name.lower())
+
+
+masked_fill_ = in_place(masked_fill)
+
+
+@method
+def masked_select(input: Tensor, mask: Tensor) -> Any:
+    """As `torch.masked_select`."""
+    chosen = plain(mask)
+    return composite(
+        composed("MaskedSelectBackward0"),
+        lambda x: fnp.broadcast_to(x, np.broadcast_shapes(x.shape, chosen.shape))[
+            np.broadcast_to(chosen, np.broadcast_shapes(x.shape, chosen.shape))
+        ],
+        (input,),
+    )
+
+
+@method
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
+    """As `torch.masked_scatter`."""
+    chosen = np.broadcast_to(plain(mask), input.value.shape)
+    count = int(chosen.sum())
+
+    def compute(x: Any, y: Any) -> Any:
+        return replaced(x, fnp.reshape(y, -1)[:count], chosen)
+
+    return composite(composed("MaskedScatterBackward0"), compute, (input, source))
+
+
+@method
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """As `torch.nonzero`."""
+    found = np.nonzero(np.atleast_1d(plain(input)))
+    if as_tuple:
+        return tuple(map(wrap, found))
+    return wrap(np.stack(found, axis=1) if input.ndim else np.zeros((len(found[0]), 0), np.int64))
+
+
+@method
+def argwhere(input: Tensor) -> Any:
+    """As `torch.argwhere`."""
+    return nonzero(input)
+
+
+# --- in-place values --------------------------------------------------------------------------------------
+
+
+def _filled(node: str, number: Any) -> Any:
+    def fill(input: Tensor, value: Any = 0) -> Any:
+        chosen = number if value is None else value
+        if isinstance(chosen, Tensor):
+            return composite(
+                composed(node), lambda x, v: fnp.broadcast_to(cast(v, x.dtype), x.shape) + 0, (input, chosen)
+            )
+        return constant(lambda x: np.full(x.shape, chosen, x.dtype), (input,), node)
+
+    fill.__name__ = "fill"
+    return fill
+
+
+_zero, fill = _filled("ZeroBackward0", 0), _filled("FillBackward0", None)
+zero_ = in_place(_zero, "zero_")
+fill_ = in_place(fill, "fill_")
+
+
+@method
+def fill_diagonal_(input: Tensor, fill_value: Any, wrap: bool = False) -> Any:
+    """As `Tensor.fill_diagonal_`."""
+
+    def filled(x: Any) -> Any:
+        mask = np.zeros(x.value.shape, bool)
+        np.fill_diagonal(mask, True, wrap)
+        return composite(composed("FillDiagonalBackward0"), lambda v: fnp.where(mask, fill_value, v), (x,))
+
+    return write(input, filled, (), {})

@@ -1,0 +1,414 @@
+"""Views: other shapes and other orders of axes of the same memory."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import funcdiff.numpy as fnp
+from funcdiff.compat.torch._apply import (
+    composed,
+    composite,
+    linear,
+    method,
+)
+from funcdiff.compat.torch._dtypes import (
+    dtype,
+)
+from funcdiff.compat.torch._graph import LEAF, node_class
+from funcdiff.compat.torch._recorder import stop
+from funcdiff.compat.torch._tensor import Tensor, new_tensor, plain, wrap
+from funcdiff.compat.torch._views import view as as_view
+from funcdiff.compat.torch._views import view_onto
+from funcdiff.compat.torch.ops.reductions import axes_of, axis_of
+from funcdiff.core.recording import TracedArray
+from funcdiff.primitives.indexing import getitem
+from funcdiff.primitives.shape import broadcast_to as p_broadcast_to
+from funcdiff.primitives.shape import copy as p_copy
+from funcdiff.primitives.shape import reshape as p_reshape
+from funcdiff.primitives.shape import transpose as p_transpose
+
+_ViewNode, _Unsafe = node_class("ViewBackward0"), node_class("UnsafeViewBackward0")
+_Permute, _T, _Transpose = (
+    node_class("PermuteBackward0"),
+    node_class("TBackward0"),
+    node_class("TransposeBackward0"),
+)
+_Squeeze, _Squeeze1, _Squeeze2 = (
+    node_class("SqueezeBackward0"),
+    node_class("SqueezeBackward1"),
+    node_class("SqueezeBackward2"),
+)
+_Unsqueeze, _Expand, _Clone, _Alias = (
+    node_class("UnsqueezeBackward0"),
+    node_class("ExpandBackward0"),
+    node_class("CloneBackward0"),
+    node_class("AliasBackward0"),
+)
+_Slice, _Select, _ToCopy = (
+    node_class("SliceBackward0"),
+    node_class("SelectBackward0"),
+    node_class("ToCopyBackward0"),
+)
+
+
+def sizes(given: Sequence[Any]) -> tuple[int, ...]:
+    """Return a shape given one by one or as one sequence."""
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
+        given = given[0]
+    return tuple(operator.index(n) for n in given)
+
+
+def full_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Fill in the -1 of a new shape."""
+    if shape.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    known = math.prod(n for n in shape if n != -1)
+    if -1 in shape and known and size % known == 0:
+        return tuple(size // known if n == -1 else n for n in shape)
+    if known != size or -1 in shape:
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+    return shape
+
+
+# --- reshape ---------------------------------------------------------------------------------------
+
+
+def view(input: Tensor, *shape: Any) -> Any:
+    """As `Tensor.view`: the same memory in another shape, or as another dtype."""
+    if len(shape) == 1 and isinstance(shape[0], dtype):
+        return wrap(plain(input).view(shape[0].numpy))
+    new = full_shape(sizes(shape), input.numel())
+    found = _viewed(input, new)
+    if found is None:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return found
+
+
+method(view)
+
+
+def _viewed(input: Tensor, shape: tuple[int, ...]) -> Any:
+    """Return a view in another shape, None if the memory does not allow it."""
+    value = input.value
+    if type(value) is TracedArray:
+        return as_view(_ViewNode, p_reshape, {"shape": shape}, input)
+    made = value.reshape(shape)
+    if made.size and not np.may_share_memory(made, value):
+        return None
+    return view_onto(_ViewNode, p_reshape, {"shape": shape}, input, made)
+
+
+@method
+def reshape(input: Tensor, *shape: Any) -> Any:
+    """As `torch.reshape`: a view where the memory allows it."""
+    new = full_shape(sizes(shape), input.numel())
+    found = _viewed(input, new)
+    return linear(_Unsafe, p_reshape, clone(input), {"shape": new}) if found is None else found
+
+
+@method
+def view_as(input: Tensor, other: Tensor) -> Any:
+    """As `Tensor.view_as`."""
+    return view(input, other.shape)
+
+
+@method
+def reshape_as(input: Tensor, other: Tensor) -> Any:
+    """As `Tensor.reshape_as`."""
+    return reshape(input, other.shape)
+
+
+@method
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """As `torch.flatten`."""
+    shape = input.value.shape
+    if not shape:
+        return reshape(input, 1)
+    first, last = axis_of(start_dim, len(shape)), axis_of(end_dim, len(shape))
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last:
+        return input
+    return reshape(input, *shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
+
+
+@method
+def ravel(input: Tensor) -> Any:
+    """As `torch.ravel`."""
+    return reshape(input, -1)
+
+
+@method
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Any:
+    """As `torch.unflatten`."""
+    shape = input.value.shape
+    at = axis_of(dim, len(shape))
+    try:
+        inner = full_shape(tuple(sizes), shape[at])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {at} ({shape[at]}) in the input "
+            "tensor"
+        ) from None
+    return reshape(input, *shape[:at], *inner, *shape[at + 1 :])
+
+
+# --- axes --------------------------------------------------------------------------------------------
+
+
+def _permuted(cls: Any, input: Tensor, axes: tuple[int, ...]) -> Any:
+    return as_view(cls, p_transpose, {"axes": axes}, input)
+
+
+@method
+def permute(input: Tensor, *dims: Any) -> Any:
+    """As `torch.permute`."""
+    order = sizes(dims)
+    rank = input.ndim
+    if len(order) != rank:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
+            f"of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
+        )
+    return _permuted(_Permute, input, axes_of(order, rank))
+
+
+@method
+def transpose(input: Tensor, dim0: int, dim1: int) -> Any:
+    """As `torch.transpose`."""
+    rank = input.ndim
+    a, b = axis_of(dim0, rank), axis_of(dim1, rank)
+    order = list(range(rank))
+    if rank:
+        order[a], order[b] = b, a
+    return _permuted(_Transpose, input, tuple(order))
+
+
+swapaxes = swapdims = method(transpose, "transpose", "swapaxes", "swapdims")
+
+
+@method
+def t(input: Tensor) -> Any:
+    """As `torch.t`."""
+    rank = input.ndim
+    if rank > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D")
+    return _permuted(_T, input, tuple(range(rank))[::-1])
+
+
+def _T_property(input: Tensor) -> Any:
+    return _permuted(_Permute, input, tuple(range(input.ndim))[::-1])
+
+
+def _mT_property(input: Tensor) -> Any:
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
+def adjoint(input: Tensor) -> Any:
+    """As `torch.adjoint`: transposed and conjugated."""
+    return transpose(input, -2, -1).conj()
+
+
+Tensor.T = property(_T_property)  # type: ignore[attr-defined]
+Tensor.mT = property(_mT_property)  # type: ignore[attr-defined]
+Tensor.H = Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
+method(adjoint)
+
+
+@method
+def movedim(input: Tensor, source: Any, destination: Any) -> Any:
+    """As `torch.movedim`."""
+    rank = input.ndim
+    first = axes_of(source, rank)
+    last = axes_of(destination, rank)
+    order = [n for n in range(rank) if n not in first]
+    for at, axis in sorted(zip(last, first, strict=True)):
+        order.insert(at, axis)
+    return _permuted(_Permute, input, tuple(order))
+
+
+moveaxis = method(movedim, "movedim", "moveaxis")
+
+
+@method
+def unsqueeze(input: Tensor, dim: int) -> Any:
+    """As `torch.unsqueeze`."""
+    at = axis_of(dim, input.ndim + 1)
+    return as_view(_Unsqueeze, getitem, {"index": (*(slice(None),) * at, None, Ellipsis)}, input)
+
+
+@method
+def squeeze(input: Tensor, dim: Any = None) -> Any:
+    """As `torch.squeeze`."""
+    shape = input.value.shape
+    axes = axes_of(dim, len(shape))
+    cls = _Squeeze if dim is None else _Squeeze2 if isinstance(dim, (tuple, list)) else _Squeeze1
+    new = tuple(n for k, n in enumerate(shape) if not (k in axes and n == 1))
+    return as_view(cls, p_reshape, {"shape": new}, input)
+
+
+@method
+def expand(input: Tensor, *shape: Any) -> Any:
+    """As `Tensor.expand`."""
+    wanted = sizes(shape)
+    old = input.value.shape
+    lead = len(wanted) - len(old)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand({type_name(input)}{{{list(old)}}}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({len(old)})"
+        )
+    new = tuple(old[k - lead] if n == -1 else n for k, n in enumerate(wanted))
+    for k, n in enumerate(old):
+        if n != 1 and n != new[lead + k]:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({new[lead + k]}) must match the existing size ({n}) at non-singleton dimension "
+                f"{lead + k}.  Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
+            )
+    return as_view(_Expand, p_broadcast_to, {"shape": new}, input)
+
+
+def type_name(x: Tensor) -> str:
+    """Return the name of a tensor's type."""
+    return f"torch.{x.dtype.type_name}Tensor"
+
+
+@method
+def expand_as(input: Tensor, other: Tensor) -> Any:
+    """As `Tensor.expand_as`."""
+    return expand(input, other.shape)
+
+
+@method
+def broadcast_to(input: Tensor, size: Any) -> Any:
+    """As `torch.broadcast_to`."""
+    return expand(input, size)
+
+
+method(lambda self, *size: expand(self, *size), "broadcast_to")
+
+
+def broadcast_tensors(*tensors: Any) -> list[Any]:
+    """As `torch.broadcast_tensors`."""
+    shape = np.broadcast_shapes(*(x.value.shape for x in tensors))
+    return [expand(x, shape) for x in tensors]
+
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """As `torch.broadcast_shapes`."""
+    from funcdiff.compat.torch._dtypes import Size
+
+    return Size(np.broadcast_shapes(*shapes))
+
+
+@method
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """As `torch.diagonal`."""
+    return composite(
+        composed("DiagonalBackward0"), lambda x: fnp.diagonal(x, offset, dim1, dim2) * 1, (input,)
+    )
+
+
+@method
+def diag(input: Tensor, diagonal: int = 0) -> Any:
+    """As `torch.diag`."""
+    name = "DiagEmbedBackward0" if input.ndim == 1 else "DiagonalBackward0_copy"
+    return composite(composed(name), lambda x: fnp.diag(x, diagonal) * 1, (input,))
+
+
+@method
+def diag_embed(input: Tensor, offset: int = 0) -> Any:
+    """As `torch.diag_embed` with the last two axes."""
+    n = input.size(-1) + builtin_abs(offset)
+    mask = np.eye(n, k=offset, dtype=bool)
+
+    def compute(x: Any) -> Any:
+        rows = fnp.expand_dims(x, -1)
+        pad = [(0, 0)] * (len(x.shape) - 1) + [(0, 0), (0, 0)]
+        pad[-2] = (max_zero(-offset), max_zero(offset))
+        return fnp.where(mask, fnp.pad(rows, pad), 0)
+
+    return composite(composed("DiagEmbedBackward0"), compute, (input,))
+
+
+builtin_abs = abs
+
+
+def max_zero(n: int) -> int:
+    """Return n, or 0 if it is negative."""
+    return max(0, n)
+
+
+# --- copies ------------------------------------------------------------------------------------------
+
+
+@method
+def clone(input: Tensor, *, memory_format: Any = None) -> Any:
+    """As `torch.clone`."""
+    return linear(_Clone, p_copy, input, {})
+
+
+@method
+def contiguous(input: Tensor, memory_format: Any = None) -> Any:
+    """As `Tensor.contiguous`."""
+    if type(input.value) is TracedArray or input.value.flags.c_contiguous:
+        return input
+    out = clone(input)
+    out.value = np.ascontiguousarray(out.value).reshape(out.value.shape)
+    return out
+
+
+def alias(input: Tensor) -> Any:
+    """Return another tensor for the same memory, as a view."""
+    return as_view(_Alias, getitem, {"index": Ellipsis}, input)
+
+
+@method
+def detach(input: Tensor) -> Any:
+    """As `torch.detach`: the same memory without history; writes to it are counted."""
+    out: Any = new_tensor(Tensor)
+    out.value = stop(input.value)
+    out.version = input.version
+    out.edge = out.base = None
+    return out
+
+
+@method
+def select(input: Tensor, dim: int, index: int) -> Any:
+    """As `torch.select`."""
+    axis = axis_of(dim, input.ndim)
+    length = input.value.shape[axis]
+    if not -length <= index < length:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {axis}"
+        )
+    return as_view(_Select, getitem, {"index": (*(slice(None),) * axis, int(index), Ellipsis)}, input)
+
+
+def _reshaped_in_place(function: Any, name: str) -> None:
+    def changed(input: Tensor, *args: Any) -> Any:
+        out = function(input, *args)
+        if input.edge is LEAF:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        input.value, input.edge = out.value, out.edge
+        return input
+
+    setattr(Tensor, name, changed)
+
+
+_reshaped_in_place(squeeze, "squeeze_")
+_reshaped_in_place(unsqueeze, "unsqueeze_")
+_reshaped_in_place(t, "t_")
+_reshaped_in_place(transpose, "transpose_")
