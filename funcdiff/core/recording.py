@@ -26,6 +26,9 @@ Value = Any
 ASK_FOR_NDARRAYS: set[str] = set()
 """Modules to which a traced array is an instance of `numpy.ndarray`."""
 
+SPARSE_OPERATIONS: dict[str, Callable[..., Any]] = {}
+"""What primitives mean where an operand is a plain sparse matrix, by name."""
+
 _LIBRARIES = frozenset({"funcdiff", "numpy", "scipy"})
 
 AT_FIRST_RECORDING: list[Callable[[], None]] = []
@@ -252,15 +255,33 @@ def newest(args: Sequence[Any]) -> Recorder | None:
 def apply(primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply a primitive to any mixture of traced arrays of all levels and plain values."""
     for a in args:
-        if type(a) in _SEQUENCES or (type(a) is np.ndarray and a.dtype.hasobject):
+        kind = type(a)
+        if kind is TracedArray:
+            continue
+        if kind in _SEQUENCES or (kind is np.ndarray and a.dtype.hasobject):
             from funcdiff.core.objects import stack_objects
 
             args = [stack_objects(np.asarray(b) if type(b) in _SEQUENCES else b) for b in args]
             break
+        if kind is not np.ndarray and kind.__module__.startswith("scipy.sparse"):
+            return _with_sparse(primitive, args)
     recorder = newest(args)
     if recorder is None:
         return primitive.impl(*args, **params)
     return recorder.apply(primitive, args, params)
+
+
+def _with_sparse(primitive: Any, args: Sequence[Any]) -> Any:
+    """Apply a primitive with a sparse matrix among its operands, if it has a meaning for them."""
+    function = SPARSE_OPERATIONS.get(primitive.name)
+    if function is None:
+        raise errors.UnsupportedError(
+            errors.at_user_line(
+                f"{primitive.name} of a sparse matrix and a traced array is not supported: write A.toarray(), or "
+                "compute with the elements, A.data, and make an array of them by fd.scipy.sparse"
+            )
+        )
+    return function(*args)
 
 
 def innermost(x: Any) -> Any:

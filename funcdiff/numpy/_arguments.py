@@ -37,7 +37,13 @@ def as_array(x: Any) -> Any:
         return assembled(x)
     if isinstance(x, np.ndarray) and x.dtype.hasobject:
         return stack_objects(x)
-    return x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x
+    if kind.__module__.startswith("scipy.sparse"):
+        raise errors.UnsupportedError(
+            errors.at_user_line("NumPy's functions take no sparse matrices: write A @ x, or A.toarray()")
+        )
+    return np.asarray(x)
 
 
 def axis_of(axis: Any, ndim: int) -> int:

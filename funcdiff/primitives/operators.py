@@ -70,7 +70,7 @@ def _rmatmul(self: TracedArray, other: Any) -> Any:
 
 def _rmul(self: TracedArray, other: Any) -> Any:
     """SciPy's matrices (not its arrays) take ``*`` for the matrix product."""
-    if sparse.is_sparse(other) and hasattr(other, "getrow"):
+    if sparse.is_sparse(other) and sparse.is_matrix(other) and self.shape:
         return sparse.product(other, self)
     return e.multiply(other, self)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.declare import linear
-from funcdiff.core.primitive import Function
+from funcdiff.core.primitive import REGISTRY, Function
+from funcdiff.core.recording import SPARSE_OPERATIONS
 from funcdiff.primitives.product import swap_last
 from funcdiff.primitives.shape import reshape, transpose
 
@@ -52,6 +55,11 @@ def is_sparse(x: Any) -> bool:
     return type(x).__module__.startswith("scipy.sparse")
 
 
+def is_matrix(x: Any) -> bool:
+    """Tell whether ``*`` with a sparse value is the matrix product: with SciPy's matrices, not with its arrays."""
+    return any(cls.__name__ == "spmatrix" for cls in type(x).__mro__)
+
+
 def product(a: Any, b: Any) -> Any:
     """Return ``a @ b`` where one of them is sparse."""
     if is_sparse(a):
@@ -59,3 +67,44 @@ def product(a: Any, b: Any) -> Any:
     if len(a.shape) == 1:
         return sparse_product(a, matrix=b.T)
     return swap_last(sparse_product(swap_last(a), matrix=b.T))
+
+
+# --- elementwise operations with a plain sparse matrix ----------------------------------------------------
+
+
+def _multiplied(a: Any, b: Any) -> Any:
+    """Return the sparse array of products: only where elements are stored can they be other than zero."""
+    arrays = importlib.import_module("funcdiff.scipy.sparse.arrays")  # loads SciPy's module, too
+    matrix, factor = (a, b) if is_sparse(a) else (b, a)
+    if is_matrix(matrix) and factor.shape:
+        raise _ambiguous("multiply")
+    data, pattern = arrays.elements_of(matrix)
+    return arrays.SparseArray(data, pattern).multiply(factor)
+
+
+def _ambiguous(function: str) -> errors.UnsupportedError:
+    return errors.UnsupportedError(
+        errors.at_user_line(
+            f"{function} of a scipy.sparse matrix (not array) and a traced array: SciPy gives a numpy.matrix, for which * "
+            "is the matrix product. Make an array of it, scipy.sparse.csr_array(A), or write A.toarray()"
+        )
+    )
+
+
+def _dense(function: str) -> Any:
+    def operate(a: Any, b: Any) -> Any:
+        if is_matrix(a) or is_matrix(b):
+            raise _ambiguous(function)
+        a, b = (x.toarray() if is_sparse(x) else x for x in (a, b))
+        if not (a.shape and b.shape):
+            raise errors.UnsupportedError(
+                errors.at_user_line(
+                    f"{function} of a sparse matrix and a traced number would fill the matrix: write A.toarray()"
+                )
+            )
+        return REGISTRY[function].function(a, b)
+
+    return operate
+
+
+SPARSE_OPERATIONS.update({"multiply": _multiplied, "add": _dense("add"), "subtract": _dense("subtract")})

@@ -8,7 +8,7 @@ from typing import Any
 from funcdiff.core.recording import AT_FIRST_RECORDING
 from funcdiff.scipy import _backend
 
-__all__ = ["fft", "linalg", "special"]
+__all__ = ["fft", "linalg", "sparse", "special"]
 
 NOT_COVERED_YET = (
     "cluster",
