@@ -8,7 +8,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.tape import Record, Tape, Variable, variables
+from funcdiff.core.tape import Literal, Record, Tape, Variable, variables
 
 # not ufuncs, and their results are never views of an operand
 _FRESH = frozenset(
@@ -25,6 +25,8 @@ _FRESH = frozenset(
         "stack",
         "index_add",
         "update_at",
+        "put",
+        "loop",
         "copy",
         "astype",
         "real",
@@ -37,7 +39,6 @@ _FRESH = frozenset(
         "det",
         "argmax",
         "argmin",
-        "gather",
         "scatter_add",
         "tensordot",
         "clip",
@@ -71,7 +72,15 @@ def is_fresh(record: Record) -> bool:
     """Tell whether the results of a record lie in memory of their own."""
     if record.primitive.user_made or record.primitive.custom is not None:
         return False
+    if record.primitive is REGISTRY["gather"]:
+        return not record.outputs[0].type.shape or _has_index_array(record)
     return is_ufunc(record) or takes_buffer(record) or record.primitive.name in _FRESH
+
+
+def _has_index_array(record: Record) -> bool:
+    """Tell whether an index copies, as one of integers and slices alone does not."""
+    shapes = [np.shape(a.value) if isinstance(a, Literal) else a.type.shape for a in record.inputs[1:]]
+    return any(shapes) or any(isinstance(i, np.ndarray) for i in record.params["template"])
 
 
 @dataclass
@@ -102,10 +111,11 @@ class Plan:
 LARGE = 1 << 14  # bytes from which a value is worth being forgotten early
 
 
-def plan(tape: Tape) -> Plan:
+def plan(tape: Tape, owned: int = 0) -> Plan:
     """Give every result that can be written into given memory a buffer, reusing those that are free.
 
-    What is returned never lies in one: it belongs to the caller.
+    What is returned never lies in one: it belongs to the caller.  The first so many inputs are `owned`: they
+    may be written over.
     """
     roots, last = _roots(tape), {}
     for position, record in enumerate(tape.records):
@@ -123,6 +133,8 @@ def plan(tape: Tape) -> Plan:
     free: dict[ArrayType, list[int]] = {}
     ending: dict[int, list[int]] = {}
     types = {v.number: v.type for record in tape.records for v in record.outputs}
+    types.update((v.number, v.type) for v in tape.inputs[:owned])
+    found.fresh.update(v.number for v in tape.inputs[:owned])
     for number, position in last.items():
         if number in types:
             ending.setdefault(position, []).append(number)
@@ -151,7 +163,7 @@ def plan(tape: Tape) -> Plan:
                 else:
                     found.buffer_of[out.number] = len(found.buffers)
                     found.buffers.append(out.type)
-        if record.primitive is REGISTRY["update_at"]:
+        if record.primitive in (REGISTRY["update_at"], REGISTRY["put"]):
             _write_in_place(record, here, returned, found)
         for number in here:
             buffer = found.buffer_of.get(number)

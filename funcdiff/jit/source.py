@@ -19,9 +19,11 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.mutation import write_plain
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
+from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable, bodies
 from funcdiff.jit.liveness import is_ufunc, plan, takes_buffer
 from funcdiff.jit.passes.rewriting import is_weak, kind
+from funcdiff.primitives.indexing import HOLE
+from funcdiff.primitives.putting import path_to
 
 _number = count().__next__
 add_reduce = np.add.reduce  # a new object each time it is asked for
@@ -80,10 +82,10 @@ class Source:
 class Writer:
     """Writes source line by line."""
 
-    def __init__(self, tape: Tape, watched: Sequence[Variable]) -> None:
+    def __init__(self, tape: Tape, watched: Sequence[Variable], owned: int = 0) -> None:
         self.tape = tape
         self.watched = {v.number for v in watched}
-        self.plan = plan(tape)
+        self.plan = plan(tape, owned)
         self.names: dict[str, Any] = {}
         self.of_object: dict[int, str] = {}
         self.uses: dict[str, int] = {}
@@ -179,7 +181,11 @@ class Writer:
 
     def _write(self, record: Record, out: Variable) -> None:
         """Write a value into an array that is needed no more as it was."""
-        old, value = map(self.atom, record.inputs)
+        old, value, *arrays = map(self.atom, record.inputs)
+        if record.primitive is REGISTRY["put"]:
+            self._put(record, old, value, arrays)
+            self.lines.append(f"{out} = {old}")
+            return
         path = record.params["path"]
         lens, params = path[0]
         if len(path) == 1 and lens is REGISTRY["getitem"].function:
@@ -187,6 +193,22 @@ class Writer:
         else:
             self.lines.append(f"{self.name_of(write_plain, 'write')}({old}, {value}, {self.constant(path)})")
         self.lines.append(f"{out} = {old}")
+
+    def _put(self, record: Record, old: str, value: str, arrays: list[str]) -> None:
+        template, lenses = record.params["template"], record.params["lenses"]
+        if lenses:
+            into = self.name_of(_put_into, "put_into")
+            given = ", ".join([old, value, self.constant(lenses), self.constant(template), *arrays])
+            self.lines.append(f"{into}({given})")
+            return
+        self.lines.append(f"{old}[{self._filled(template, arrays)}] = {value}")
+
+    def _filled(self, template: tuple[Any, ...], arrays: Sequence[str]) -> str:
+        """Write an index with operands in its holes."""
+        rest = iter(arrays)
+        return ", ".join(next(rest) if i is HOLE else self.constant(i) for i in template) + (
+            "," if len(template) > 1 else ""
+        )
 
     def _ufunc(self, record: Record, out: Variable) -> None:
         name = record.primitive.name
@@ -246,6 +268,12 @@ class Writer:
                 call = f"{args[0]}.transpose({params['axes']!r})"
             case "getitem" if isinstance(record.inputs[0], Variable):
                 call = f"{args[0]}[{self.constant(params['index'])}]"
+            case "gather" if isinstance(record.inputs[0], Variable):
+                call = f"{args[0]}[{self._filled(params['template'], args[1:])}]"
+            case "loop" | "branch" if bodies(record):
+                from funcdiff.jit.loops import compiled
+
+                call = f"{self.name_of(compiled(record), name)}({', '.join(args)})"
             case "where":
                 call = f"{self.name_of(np.where, 'where')}({', '.join(args)})"
             case _:
@@ -259,6 +287,14 @@ class Writer:
             check = self.name_of(_check, "check")
             for v in record.outputs:
                 self.lines.append(f"{check}({v}, {self.name_of(v.type, f'type_of_{v}')})")
+
+    def given(self) -> set[int]:
+        """Return the numbers of the inputs that belong to somebody else."""
+        return {v.number for v in self.tape.inputs}
+
+    def is_handed_over(self, n: int) -> bool:
+        """Tell whether a result must lie in memory of its own."""
+        return True
 
     # --- guards, checks, results ----------------------------------------------------------------
 
@@ -282,14 +318,14 @@ class Writer:
 
     def results(self) -> None:
         """Write the return statement."""
-        given: set[int] = {v.number for v in self.tape.inputs}
-        results = []
+        given = self.given()
+        results: list[str] = []
         for atom in self.tape.outputs:
             text = self.atom(atom)
             if isinstance(atom, Literal):
                 text = self.atom(Literal(np.asarray(atom.value)[()]))
                 text = f"{text}.copy()" if kind(atom).shape else text
-            else:
+            elif self.is_handed_over(len(results)):
                 if kind(atom).shape and atom.number in given:
                     text = f"{text}.copy()"
                 elif atom.number not in self.plan.fresh and atom.number not in given:
@@ -331,6 +367,10 @@ def _check(x: Any, expected: ArrayType) -> None:
 def _same(x: Any, y: np.ndarray) -> bool:
     x = np.asarray(x)
     return bool(np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
+
+
+def _put_into(x: Any, value: Any, lenses: Any, template: Any, *arrays: Any) -> None:
+    write_plain(x, value, path_to(lenses, template, arrays))
 
 
 def _own(x: Any) -> Any:

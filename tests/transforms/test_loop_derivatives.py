@@ -259,7 +259,7 @@ def recurrence(x):
     return np.sum(fd.fori_loop(1, len(x), step, x * 1.0))
 
 
-@pytest.mark.parametrize("way", ["at once", "replayed"])
+@pytest.mark.parametrize("way", ["at once", "replayed", "compiled"])
 @pytest.mark.parametrize("transform", ["value", "gradient", "second derivative"])
 def test_filling_a_buffer_costs_linear_bytes(way, transform):
     f = {
@@ -270,8 +270,9 @@ def test_filling_a_buffer_costs_linear_bytes(way, transform):
 
     def run(n):
         x = np.linspace(0.1, 0.2, n)
-        replayed = fd.trace(f)(x) if way == "replayed" else None
-        call = f if replayed is None else replayed.run
+        call = {"at once": lambda: f, "replayed": lambda: fd.trace(f)(x).run, "compiled": lambda: fd.jit(f)}[
+            way
+        ]()
         return bytes_of(n, call)
 
     small, large = run(200), run(400)

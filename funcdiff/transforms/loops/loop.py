@@ -102,7 +102,7 @@ def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
         carry = outs[: spec.carries]
         for k, y in enumerate(outs[spec.carries :]):
             if collected[k] is None:
-                collected[k] = _room(y, steps, kinds[k])
+                collected[k] = room(y, steps, kinds[k])
             if spec.length is None:
                 collected[k].append(y)
             else:
@@ -111,19 +111,20 @@ def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
         i += 1
     if i == 0:
         carry = [np.array(x)[()] for x in carry]
-    if spec.length is not None:
-        collected = [_room(None, 0, k) if ys is None else ys for ys, k in zip(collected, kinds, strict=True)]
-        collected = [Stack(ys, k) if type(ys) is list else ys for ys, k in zip(collected, kinds, strict=True)]
-    else:
-        collected = [
-            Stack(ys[::-1] if spec.reverse else ys, k) for ys, k in zip(collected, kinds, strict=True)
-        ]
-    return (*carry, *collected, *([np.int64(i)] if spec.cond is not None else []))
+    return (*carry, *gathered(spec, collected, kinds), *([np.int64(i)] if spec.cond is not None else []))
 
 
-def _room(y: Any, steps: int, kind: ArrayType) -> Any:
+def room(y: Any, steps: int, kind: ArrayType) -> Any:
     """Return where the elements go that a loop of static length collects."""
     return [None] * steps if isinstance(y, Stack) else np.empty((steps, *kind.shape), kind.dtype)
+
+
+def gathered(spec: Loop, collected: Sequence[Any], kinds: Sequence[ArrayType]) -> list[Any]:
+    """Return what a loop has collected as arrays and stacks."""
+    if spec.length is not None:
+        found = [room(None, 0, k) if ys is None else ys for ys, k in zip(collected, kinds, strict=True)]
+        return [Stack(ys, k) if type(ys) is list else ys for ys, k in zip(found, kinds, strict=True)]
+    return [Stack(ys[::-1] if spec.reverse else ys, k) for ys, k in zip(collected, kinds, strict=True)]
 
 
 def _element(x: Any, n: int, kind: ArrayType, dynamic: bool) -> Any:
