@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from mpmath import mp
 
@@ -56,38 +57,37 @@ def odd_weight(f: Function) -> Function:
     return lambda z: mp.sqrt(z) ** 3 / f(mp.sqrt(z))
 
 
-def exp_tail() -> list[float]:
+def exp_tail(degree: int = 10) -> list[float]:
     """(eʳ - 1 - r)/r² on |r| ≤ ln 2 / 2, relative to expm1."""
     half = mp.log(2) / 2 * mp.mpf("1.0001")
-    return minimax(lambda r: (mp.expm1(r) - r) / r**2, -half, half, 10, lambda r: abs(r**2 / mp.expm1(r)))
+    return minimax(lambda r: (mp.expm1(r) - r) / r**2, -half, half, degree, lambda r: abs(r**2 / mp.expm1(r)))
 
 
-def log_tail() -> list[float]:
+def log_tail(degree: int = 6) -> list[float]:
     """(log((1+s)/(1-s)) - 2s)/s³ as a function of z = s², |s| ≤ 3 - √8."""
     largest = (3 - mp.sqrt(8)) ** 2 * mp.mpf("1.0001")
     return minimax(
         lambda z: (2 * mp.atanh(mp.sqrt(z)) - 2 * mp.sqrt(z)) / mp.sqrt(z) ** 3,
         mp.mpf(10) ** -9,
         largest,
-        6,
+        degree,
         lambda z: z / 2,
     )
 
 
-def sin_tail() -> list[float]:
+def sin_tail(degree: int = 5) -> list[float]:
     """(sin x - x)/x³ as a function of x², |x| ≤ π/4."""
-    return minimax(
-        odd_tail(mp.sin), mp.mpf(10) ** -9, (mp.pi / 4) ** 2 * mp.mpf("1.0001"), 5, odd_weight(mp.sin)
-    )
+    largest = (mp.pi / 4) ** 2 * mp.mpf("1.0001")
+    return minimax(odd_tail(mp.sin), mp.mpf(10) ** -9, largest, degree, odd_weight(mp.sin))
 
 
-def cos_tail() -> list[float]:
+def cos_tail(degree: int = 5) -> list[float]:
     """(cos x - 1 + x²/2)/x⁴ as a function of x², |x| ≤ π/4."""
     return minimax(
         lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
         mp.mpf(10) ** -9,
         (mp.pi / 4) ** 2 * mp.mpf("1.0001"),
-        5,
+        degree,
         lambda z: z**2,
     )
 
@@ -218,6 +218,10 @@ TABLES: dict[str, Callable[[], list]] = {
     "LOG_TAIL": log_tail,
     "SIN_TAIL": sin_tail,
     "COS_TAIL": cos_tail,
+    "EXP_TAIL_SINGLE": partial(exp_tail, 5),
+    "LOG_TAIL_SINGLE": partial(log_tail, 2),
+    "SIN_TAIL_SINGLE": partial(sin_tail, 3),
+    "COS_TAIL_SINGLE": partial(cos_tail, 3),
     "LOG_FIFTH_TAIL": log_fifth_tail,
     "ARCTAN_TAIL": arctan_tail,
     "ARCSIN_TAIL": arcsin_tail,
@@ -240,7 +244,8 @@ def main() -> None:
         '"""Polynomials of the vector math, constant term first; derived by tests/jit/vector_math_coefficients.py."""'
     )
     for name, derive in TABLES.items():
-        print(f"\n# {derive.__doc__}")
+        meaning = derive.func.__doc__ + " For float32." if isinstance(derive, partial) else derive.__doc__
+        print(f"\n# {meaning}")
         print(f"{name} = [")
         for c in derive():
             print(f"    {c!r},")

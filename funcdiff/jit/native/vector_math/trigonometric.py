@@ -11,8 +11,16 @@ from __future__ import annotations
 import math
 
 from funcdiff.jit.native.vector_math.builder import Builder, Value, hexadecimal
-from funcdiff.jit.native.vector_math.coefficients import COS_TAIL, PI_HALF, SIN_TAIL, TWO_OVER_PI
-from funcdiff.jit.native.vector_math.exponential import ROUNDER, nearest_integer
+from funcdiff.jit.native.vector_math.coefficients import (
+    COS_TAIL,
+    COS_TAIL_SINGLE,
+    PI_HALF,
+    SIN_TAIL,
+    SIN_TAIL_SINGLE,
+    TWO_OVER_PI,
+)
+from funcdiff.jit.native.vector_math.exponential import nearest_integer
+from funcdiff.jit.native.vector_math.formats import FORMATS
 from funcdiff.jit.native.vector_math.helpers import Helper
 from funcdiff.jit.native.vector_math.registry import vector_function
 
@@ -122,25 +130,55 @@ def kernels(b: Builder, r: Value, low: Value) -> tuple[Value, Value]:
     return sine, cosine
 
 
-@vector_function("sincos")
-def sincos(b: Builder, x: Value) -> tuple[Value, Value]:
-    """Sine and cosine: the kernels change places in odd quadrants and signs in half of them."""
-    n, r, low = reduced(b, x)
-    sine, cosine = kernels(b, r, low)
-    quadrant = b.bits(n + ROUNDER)
+def single_reduced(b: Builder, x: Value) -> tuple[Value, Value]:
+    """``(n, r)`` for numbers that come from float32: two parts of π/2 suffice."""
+    n = nearest_integer(b, x, 2 / math.pi)
+    r = b.fma(n, -PI_HALF[1], b.fma(n, -PI_HALF[0], x))
+    n, r = b.rarely(abs(x) > 2.0**30, (n, r), lambda: REDUCE_HUGE(b, x)[:2])
+    return n, r
+
+
+def single_kernels(b: Builder, r: Value) -> tuple[Value, Value]:
+    """Sine and cosine to the precision of float32, computed in float64."""
+    z = r * r
+    sine = b.fma(z * r, b.polynomial(z, SIN_TAIL_SINGLE), r)
+    cosine = b.fma(z * z, b.polynomial(z, COS_TAIL_SINGLE), b.fma(z, -0.5, 1.0))
+    return sine, cosine
+
+
+def turned(b: Builder, n: Value, sine: Value, cosine: Value) -> tuple[Value, Value]:
+    """The kernels change places in odd quadrants and signs in half of them."""
+    quadrant = b.bits(n + FORMATS["f64"].rounder)
     odd = (quadrant & 1).differs(0)
     sine_bits = b.bits(b.select(odd, cosine, sine)) ^ ((quadrant & 2) << 62)
     cosine_bits = b.bits(b.select(odd, sine, cosine)) ^ (((quadrant + 1) & 2) << 62)
-    return b.select(x.equals(0.0), x, b.from_bits(sine_bits)), b.from_bits(cosine_bits)
+    return b.from_bits(sine_bits), b.from_bits(cosine_bits)
 
 
-@vector_function("sin")
+def sincos_single(b: Builder, x: Value) -> tuple[Value, Value]:
+    """Both in float64, rounded; an infinity has no reduced argument but NaN."""
+    wide = b.widen(x)
+    n, r = single_reduced(b, wide)
+    r = r + b.select(abs(wide) < math.inf, b.constant("f64", 0.0), math.nan)
+    sine, cosine = turned(b, n, *single_kernels(b, r))
+    return b.select(x.equals(0.0), x, b.narrow(sine)), b.narrow(cosine)
+
+
+@vector_function("sincos", single=sincos_single)
+def sincos(b: Builder, x: Value) -> tuple[Value, Value]:
+    """Sine and cosine."""
+    n, r, low = reduced(b, x)
+    sine, cosine = turned(b, n, *kernels(b, r, low))
+    return b.select(x.equals(0.0), x, sine), cosine
+
+
+@vector_function("sin", single=lambda b, x: sincos_single(b, x)[0])
 def sin(b: Builder, x: Value) -> Value:
     """The first of :func:`sincos`."""
     return sincos(b, x)[0]
 
 
-@vector_function("cos")
+@vector_function("cos", single=lambda b, x: sincos_single(b, x)[1])
 def cos(b: Builder, x: Value) -> Value:
     """The second of :func:`sincos`."""
     return sincos(b, x)[1]
@@ -151,6 +189,6 @@ def tan(b: Builder, x: Value) -> Value:
     """The quotient of the kernels, upside down and negative in odd quadrants."""
     n, r, low = reduced(b, x)
     sine, cosine = kernels(b, r, low)
-    odd = (b.bits(n + ROUNDER) & 1).differs(0)
+    odd = (b.bits(n + FORMATS["f64"].rounder) & 1).differs(0)
     quotient = b.select(odd, -cosine, sine) / b.select(odd, sine, cosine)
     return b.select(x.equals(0.0), x, quotient)
