@@ -105,7 +105,7 @@ def _unary_pull(partial: Partial) -> Function:
                 cot[i] = h if c is None else c + h
 
         return pull_by_result
-    if callable(partial):
+    if callable(partial) and not hasattr(partial, "times"):
 
         def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
             if i >= 0:

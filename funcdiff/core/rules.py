@@ -43,6 +43,9 @@ def product(partial: Partial, strong: bool, arity: int = 0) -> Function:
     if callable(partial):
         if strong:
             return lambda g, *a: scale(g, partial(*a))
+        if hasattr(partial, "times"):
+            times: Function = partial.times
+            return times
         if partial is result:
             return lambda g, out, _x: g * out
         if partial is first:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.declare import elementwise, general
-from funcdiff.core.primitive import Function, Over
+from funcdiff.core.primitive import Function, Over, multiplied
 from funcdiff.primitives.arithmetic import ratio, sqrt
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 
@@ -37,7 +37,12 @@ arctan = elementwise(np.arctan, [Over(lambda _out, x: 1 + x * x)], samples=on(RE
 
 sinh = elementwise(np.sinh, [lambda _out, x: cosh(x)], samples=on(REALS), holomorphic=True)
 cosh: Function = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomorphic=True)
-tanh = elementwise(np.tanh, [lambda out, _x: 1 - out * out], samples=on(REALS), holomorphic=True)
+tanh = elementwise(  # a Python number in a rule costs as much as an operation: the product does without
+    np.tanh,
+    [multiplied(lambda out, _x: 1 - out * out, lambda g, out, _x: g - g * out * out)],
+    samples=on(REALS),
+    holomorphic=True,
+)
 arcsinh = elementwise(
     np.arcsinh, [Over(lambda _out, x: sqrt(1 + x * x))], samples=on(REALS), holomorphic=True
 )
