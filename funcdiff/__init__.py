@@ -7,6 +7,7 @@ derivative out: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, `vmap` and t
 from funcdiff import debug as debug
 from funcdiff import errors as errors
 from funcdiff import numpy as numpy
+from funcdiff import profiler as profiler
 from funcdiff import scipy as scipy
 from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
@@ -76,6 +77,7 @@ __all__ = [
     "numerical",
     "numpy",
     "primitive",
+    "profiler",
     "pullback",
     "register_pytree_node",
     "scan",

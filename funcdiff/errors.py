@@ -122,6 +122,11 @@ def _internal() -> tuple[str, ...]:
     return (_OWN, _GENERATED, *(os.path.dirname(file) + os.sep for file in files if file))
 
 
+def is_internal(file: str) -> bool:
+    """Tell whether code in a file belongs to funcdiff, NumPy or SciPy."""
+    return file.startswith(_internal())
+
+
 def user_frame() -> FrameType | None:
     """Return the innermost frame that belongs neither to funcdiff nor to NumPy or SciPy."""
     internal = _internal()
