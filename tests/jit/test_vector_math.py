@@ -195,6 +195,12 @@ UNARY = {
         [uniform(0, 4), uniform(0, 30), around(1.4616321449683622), magnitudes(-300, 300)],
     ),
 }
+UNARY["gamma"] = (mp.gamma, [uniform(0, 4), uniform(0, 171.6), magnitudes(-307, 2)])
+UNARY["trigamma"] = (
+    lambda x: mp.psi(1, x),
+    [uniform(0, 4), uniform(0, 40), magnitudes(-150, 300)],
+)
+REFLECTED = {"gamma": (mp.gamma, 4), "trigamma": (lambda x: mp.psi(1, x), 4)}
 UNARY["loggamma"], UNARY["psi"] = UNARY["gammaln"], UNARY["digamma"]
 
 
@@ -288,6 +294,18 @@ def test_accuracy(name):
         assert errors[worst] <= LIMIT, (name, [x[worst] for x in arguments], results[worst], errors[worst])
 
 
+@pytest.mark.parametrize("name", REFLECTED)
+def test_reflected_gamma_functions(name):
+    reference, limit = REFLECTED[name]
+    x = np.random.default_rng(8).uniform(-184, 0, 200)
+    with mp.workprec(PRECISION):
+        errors = [
+            units(float(result), reference(mpf(point)))
+            for result, point in zip(library("f64", 8)(name, x), x, strict=True)
+        ]
+    assert max(errors) <= limit
+
+
 # Special values
 
 INEXACT = ("digamma", "psi", "gammaln", "log_ndtr")  # in SciPy
@@ -303,6 +321,8 @@ SPECIAL = np.array(
 
 
 def library_function(name):
+    if name == "trigamma":
+        return lambda x: scipy.special.zeta(2.0, x)
     return getattr(np, name, None) or getattr(scipy.special, name)
 
 

@@ -187,6 +187,24 @@ def digamma_far() -> list[float]:
     return minimax(f, mp.mpf(10) ** -8, mp.mpf("0.2501"), 15, lambda z: z / mp.digamma(1 / mp.sqrt(z)))
 
 
+def trigamma_near() -> list[float]:
+    """ψ'(3/2 + s) - 1 for |s| ≤ 1/2."""
+    half = mp.mpf("0.5001")
+    return minimax(lambda s: mp.psi(1, 1.5 + s) - 1, -half, half, 22, lambda s: 1 / mp.psi(1, 1.5 + s))
+
+
+def trigamma_far() -> list[float]:
+    """(ψ'(x) - 1/x - 1/(2x²)) x³ as a function of 1/x², x ≥ 2."""
+
+    def f(z: mp.mpf) -> mp.mpf:
+        x = 1 / mp.sqrt(z)
+        return (mp.psi(1, x) - 1 / x - 1 / (2 * x * x)) * x**3
+
+    return minimax(
+        f, mp.mpf(10) ** -6, mp.mpf("0.2501"), 15, lambda z: mp.sqrt(z) ** 3 / mp.psi(1, 1 / mp.sqrt(z))
+    )
+
+
 def digamma_zero() -> list[float]:
     """The positive zero of ψ as a sum of two parts."""
     return split(mp.findroot(mp.digamma, 1.46), 2)
@@ -233,6 +251,8 @@ TABLES: dict[str, Callable[[], list]] = {
     "DIGAMMA_NEAR_ZERO": digamma_near_zero,
     "DIGAMMA_FAR": digamma_far,
     "DIGAMMA_ZERO": digamma_zero,
+    "TRIGAMMA_NEAR": trigamma_near,
+    "TRIGAMMA_FAR": trigamma_far,
     "PI_HALF": pi_half,
     "TWO_OVER_PI": two_over_pi,
 }

@@ -16,14 +16,17 @@ from funcdiff.jit.native.vector_math.coefficients import (
     GAMMALN_FAR,
     GAMMALN_NEAR_TWO,
     PI_HALF,
+    TRIGAMMA_FAR,
+    TRIGAMMA_NEAR,
 )
+from funcdiff.jit.native.vector_math.exponential import clamped, exp_parts, scaled
 from funcdiff.jit.native.vector_math.logarithm import log
 from funcdiff.jit.native.vector_math.power import log_pair
 from funcdiff.jit.native.vector_math.registry import vector_function
 from funcdiff.jit.native.vector_math.trigonometric import kernels
 
 ONE_MINUS_EULER, ONE_MINUS_EULER_LOW = 0.42278433509846713, 4.942915152430645e-18  # 1 - γ
-STIRLING = 0.5 * math.log(2 * math.pi) - 0.5
+STIRLING, STIRLING_LOW = 0.4189385332046727, 1.6728209650585413e-17  # ½ log 2π - ½
 
 
 def sine_and_cosine_of_pi(b: Builder, a: Value) -> tuple[Value, Value]:
@@ -102,3 +105,66 @@ def loggamma(b: Builder, x: Value) -> Value:
     """log Γ as a real number: NaN below zero."""
     result = b.select(x.equals(math.inf), x, positive_gammaln(b, x))
     return b.select(x > 0.0, result, b.select(x.equals(0.0), b.constant("f64", math.inf), math.nan))
+
+
+@vector_function("gamma")
+def gamma(b: Builder, x: Value) -> Value:
+    """The exponential of Stirling's series, the exponent a sum of two; or of the polynomial around 2, over factors.
+
+    π/(x sin πx Γ(-x)) below zero, to 3.5 units, NaN at the poles there, infinite at 0.
+    """
+    a = abs(x)
+    is_far, is_first, is_middle = a >= 2.5, a < 0.5, a < 1.5
+    inverse = 1.0 / a
+    high, low = log_pair(b, b.select(is_far, a, 3.0))
+    slope, slope_low = b.two_sum(high, -1.0)
+    product, product_low = b.two_product(a - 0.5, slope)
+    product_low = b.fma(a - 0.5, slope_low + low, product_low)
+    far, error = b.two_sum(product, STIRLING)
+    far_low = (error + product_low) + b.fma(
+        inverse, b.polynomial(inverse * inverse, GAMMALN_FAR), STIRLING_LOW
+    )
+
+    s = b.select(is_first, a, b.select(is_middle, a - 1.0, a - 2.0))
+    near = b.fma(s, ONE_MINUS_EULER, s * s * b.polynomial(s, GAMMALN_NEAR_TWO))
+    factor = b.select(is_middle, b.select(is_first, a * (a + 1.0), a), 1.0)
+
+    exponent = b.select(is_far, far, near)
+    exponent_low = b.select(is_far & (a < 400.0), far_low, 0.0)
+    e, n = exp_parts(b, clamped(b, exponent, -1.0, 710.0), exponent_low)
+    positive = scaled(b, 1.0 + e, n) / factor
+
+    def reflected() -> list[Value]:
+        sine, _ = sine_and_cosine_of_pi(b, a)
+        e, n = exp_parts(b, -clamped(b, exponent, -1.0, 780.0), -exponent_low)
+        magnitude = scaled(b, (math.pi / (a * sine)) * factor * (1.0 + e), n)
+        half = b.intrinsic("floor", a) * 0.5
+        signed = b.select(b.intrinsic("floor", half).equals(half), -magnitude, magnitude)
+        return [b.select(sine.equals(0.0) | a.equals(math.inf), math.nan, signed)]
+
+    result = b.rarely(x < 0.0, [b.select(a.equals(math.inf), a, positive)], reflected)[0]
+    return b.select(a < 2.0**-57, 1.0 / x, result)
+
+
+@vector_function("trigamma")
+def trigamma(b: Builder, x: Value) -> Value:
+    """ψ'(x): 1/x + 1/(2x²) + … from 2, a polynomial on [1, 2], and that of x + 1 with 1/x² added below.
+
+    Below zero π²/sin²πx - ψ'(1 - x), to 4 units; infinite at the poles.
+    """
+    a = abs(x)
+    is_far, is_below = a >= 2.0, a < 1.0
+    inverse = 1.0 / a
+    z = inverse * inverse
+    far = inverse + z * b.fma(inverse, b.polynomial(z, TRIGAMMA_FAR), 0.5)
+    near = 1.0 + b.polynomial(b.select(is_below, a, a - 1.0) - 0.5, TRIGAMMA_NEAR)
+    usual = b.select(is_far, far, b.select(is_below, near + z, near))
+
+    def reflected() -> list[Value]:
+        sine, _ = sine_and_cosine_of_pi(b, a)
+        at_one_more = b.select(is_below, near, usual - z)
+        ratio = math.pi / sine
+        is_pole = sine.equals(0.0) | a.equals(math.inf)
+        return [b.select(is_pole, math.inf, ratio * ratio - at_one_more)]
+
+    return b.rarely(x < 0.0, [usual], reflected)[0]
