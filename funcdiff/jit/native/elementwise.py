@@ -272,40 +272,38 @@ for _name in LIBM:
     if _name not in RULES:
         RULES[_name] = lambda b, *args, name=_name: b.call(name, *args)
 
-for _name in (
-    "erf",
-    "erfc",
-    "gammaln",
-    "digamma",
-    "psi",
-    "expit",
-    "logit",
-    "log_expit",
-    "ndtr",
-    "log_ndtr",
-    "loggamma",
-):
-    RULES[_name] = lambda b, x, name=_name: b.call(name, x)
-for _name in ("remainder", "floor_divide", "logaddexp2", "float_power"):
-    RULES[_name] = lambda b, x, y, name=_name: b.call(name, x, y)
 _OURS = frozenset(  # only where our own vector math has them
     [
         *(
             "erf",
             "erfc",
-            "gammaln",
-            "digamma",
-            "psi",
-            "expit",
-            "logit",
-            "log_expit",
+            "erfcx",
             "ndtr",
             "log_ndtr",
+            "gamma",
+            "gammaln",
             "loggamma",
+            "digamma",
+            "psi",
+            "zeta",
         ),
+        *("expit", "logit", "log_expit", "entr", "rel_entr", "kl_div", "xlogy", "xlog1py"),
         *("remainder", "floor_divide", "logaddexp2", "float_power"),
     ]
 )
+for _name in _OURS:
+    RULES[_name] = lambda b, *args, name=_name: b.call(name, *args)
+
+
+_CALLED = {"zeta": "trigamma"}  # where the names differ
+
+
+@rule("zeta")
+def _zeta(b: Build, s: Node, x: Node) -> Node:
+    """Hurwitz' function at 2, the derivative of digamma."""
+    if s.op != "constant" or s.detail != 2:
+        raise KeyError("zeta")
+    return b.call("trigamma", x)
 
 
 @rule("clip")
@@ -400,7 +398,9 @@ def loop_kinds(record: Record) -> tuple[str, ...] | None:
     for of in found:
         if (of == "i64" and name not in _INTEGERS) or (of == "i1" and name not in _TRUTHS):
             return None
-        if (name in _OURS and not is_vectorised(name, of)) or (name in LIBM and not is_callable(name, of)):
+        if (name in _OURS and not is_vectorised(_CALLED.get(name, name), of)) or (
+            name in LIBM and not is_callable(name, of)
+        ):
             return None
     return found
 
