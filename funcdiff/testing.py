@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import innermost
 from funcdiff.transforms.arguments import Outputs, Selection, check_callable
+from funcdiff.transforms.basis import with_progress
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.reverse import record
 
@@ -29,6 +30,7 @@ def check_grads(
     atol: float | None = None,
     eps: float | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> None:
     """Check the derivatives of a function against central differences along a random direction.
 
@@ -53,6 +55,8 @@ def check_grads(
         Step of the central difference; the cube root of the dtype's precision by default.
     seed : int, default 0
         Seed of the random directions.
+    progress : bool, default False
+        Show a progress bar over the functions that are checked (needs the `progress` extra).
 
     Raises
     ------
@@ -86,7 +90,11 @@ def check_grads(
         "atol": atol if atol is not None else (2e-2 if single else 2e-6),
         "eps": eps if eps is not None else (1e-2 if single else 6e-6),
     }
-    _check(flat, selection.leaves, order, tuple(modes), "", rng, options)
+    # a derivative of each mode is checked for every function of the order below
+    checks = range(sum(len(set(modes)) ** n for n in range(order)))
+    bar = iter(with_progress(checks, progress, "check_grads"))
+    _check(flat, selection.leaves, order, tuple(modes), "", rng, options, bar)
+    next(bar, None)  # and it closes
 
 
 def _check(
@@ -97,7 +105,9 @@ def _check(
     trail: str,
     rng: Any,
     options: dict[str, float],
+    bar: Iterator[int],
 ) -> None:
+    next(bar)
     tangents = [_direction(rng, x) for x in leaves]
     numeric = _difference(f, leaves, tangents, options["eps"])
     outs = f(*leaves)
@@ -126,13 +136,13 @@ def _check(
                 _, found = push_forward(f, xs, tangents)
                 return [np.zeros(type_of(outs[n]).shape) if found[n] is None else found[n] for n in floating]
 
-            _check(forward, leaves, order - 1, modes, f" of JVP{trail}", rng, options)
+            _check(forward, leaves, order - 1, modes, f" of JVP{trail}", rng, options, bar)
         if "rev" in modes:
 
             def reverse(*xs: Any) -> list[Any]:
                 return record(f, xs).pull(cotangents)
 
-            _check(reverse, leaves, order - 1, modes, f" of VJP{trail}", rng, options)
+            _check(reverse, leaves, order - 1, modes, f" of VJP{trail}", rng, options, bar)
 
 
 def _pair(g: Any, t: Any) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,9 @@ def forward_blocks(
     """Return blocks[output][input] of shape output.shape + input.shape, column by column."""
     total = sum(int(np.prod(k.shape)) for k in inputs)
     spans = list(chunks(total, chunk_size)) or [(0, 0)]
-    columns = [batched(push, basis(inputs, a, b), b - a) for a, b in _progress(spans, progress)]
+    columns = [
+        batched(push, basis(inputs, a, b), b - a) for a, b in with_progress(spans, progress, "jacobian")
+    ]
     lengths = [b - a for a, b in spans]
     blocks = []
     for n, out in enumerate(outputs()):
@@ -101,7 +103,9 @@ def reverse_blocks(
     """Return blocks[output][input] of shape output.shape + input.shape, row by row."""
     total = sum(int(np.prod(k.shape)) for k in outputs)
     spans = list(chunks(total, chunk_size)) or [(0, 0)]
-    found = [batched(pull, basis(outputs, a, b), b - a) for a, b in _progress(spans, progress)]
+    found = [
+        batched(pull, basis(outputs, a, b), b - a) for a, b in with_progress(spans, progress, "jacobian")
+    ]
     lengths = [b - a for a, b in spans]
     columns = [_join([rows[n] for rows in found], kind, lengths) for n, kind in enumerate(inputs)]
     split = [_split(c, outputs) for c in columns]
@@ -111,13 +115,14 @@ def reverse_blocks(
     ]
 
 
-def _progress(spans: list[tuple[int, int]], show: bool) -> Any:
+def with_progress(items: Collection[Any], show: bool, name: str) -> Any:
+    """Return the items, with a progress bar while they are gone through if that is wanted."""
     if not show:
-        return spans
+        return items
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
         raise errors.MissingExtraError(
             "progress=True needs tqdm, which is not installed: pip install 'funcdiff[progress]'"
         ) from error
-    return tqdm(spans, desc="jacobian")
+    return tqdm(items, desc=name)

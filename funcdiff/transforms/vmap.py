@@ -14,14 +14,19 @@ from funcdiff.core.surroundings import run_inside
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.primitives.shape import broadcast_to, concatenate, transpose
 from funcdiff.transforms.arguments import check_callable, leaf_value, own_all
-from funcdiff.transforms.basis import chunks
+from funcdiff.transforms.basis import chunks, with_progress
 from funcdiff.transforms.batch import BatchRecorder
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.jacobian import check_chunk_size
 
 
 def vmap(
-    f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, chunk_size: int | None = None
+    f: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    *,
+    chunk_size: int | None = None,
+    progress: bool = False,
 ) -> Callable[..., Any]:
     """Make the function that maps `f` over an axis of its arguments, as one batched program.
 
@@ -37,6 +42,8 @@ def vmap(
         Where the mapped axis stands in each output; None for an output that is the same for all.
     chunk_size : int, optional
         How many examples are evaluated at a time; all at once by default.
+    progress : bool, default False
+        Show a progress bar over the chunks (needs the `progress` extra).
 
     Returns
     -------
@@ -77,7 +84,8 @@ def vmap(
         structure: Any = LEAF
         flags = [a is not None for a in axes]
         pieces = []
-        for start, stop in list(chunks(length, chunk_size)) or [(0, 0)]:
+        spans = list(chunks(length, chunk_size)) or [(0, 0)]
+        for start, stop in with_progress(spans, progress, "vmap"):
             part = fronted
             if (start, stop) != (0, length):
                 part = [v[start:stop] if m else v for v, m in zip(fronted, flags, strict=True)]
