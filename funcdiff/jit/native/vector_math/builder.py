@@ -251,7 +251,7 @@ class Builder:
         """The magnitude of ``x`` with the sign bit of ``sign``."""
         return self.intrinsic("copysign", self.lift(sign.kind, x), sign)
 
-    def two_sum(self, a: Value | Number, b: Value | Number) -> tuple[Value, Value]:
+    def two_sum(self, a: Value | Number, b: Value) -> tuple[Value, Value]:
         """``a + b`` as a rounded sum and its exact error (Knuth)."""
         total = a + b
         b_part = total - a

@@ -117,10 +117,10 @@ def gamma(b: Builder, x: Value) -> Value:
     is_far, is_first, is_middle = a >= 2.5, a < 0.5, a < 1.5
     inverse = 1.0 / a
     high, low = log_pair(b, b.select(is_far, a, 3.0))
-    slope, slope_low = b.two_sum(high, -1.0)
+    slope, slope_low = b.two_sum(-1.0, high)
     product, product_low = b.two_product(a - 0.5, slope)
     product_low = b.fma(a - 0.5, slope_low + low, product_low)
-    far, error = b.two_sum(product, STIRLING)
+    far, error = b.two_sum(STIRLING, product)
     far_low = (error + product_low) + b.fma(
         inverse, b.polynomial(inverse * inverse, GAMMALN_FAR), STIRLING_LOW
     )
