@@ -1,4 +1,4 @@
-"""The command line: ``python -m funcdiff demo``."""
+"""The command line: ``python -m funcdiff demo``, and commands that take a function of the user's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from funcdiff.command.parser import add_commands
 
 _EXAMPLES = """\
 examples:
   python -m funcdiff demo
   python -m funcdiff demo --n 4 --seed 7
   python -m funcdiff demo --x 1,2,3 --y 4,5,6
+  python -m funcdiff check numpy:sinh --args "[0.5, 1, 2]"
+  python -m funcdiff source numpy:sinh --args 0.5 --of grad
+  python -m funcdiff COMMAND --help
 """
 
 _NUMBERS = re.compile(r"-[\d.,eE+\-\s]+")
@@ -42,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--y", metavar="4,5,6", type=_vector, help="the second input, as long as the first")
     demo.add_argument("--n", metavar="N", type=int, help="length of random inputs, 1 to 30 (default: 3)")
     demo.add_argument("--seed", metavar="S", type=int, default=0, help="of the random inputs (default: 0)")
+    add_commands(commands)
     return parser
 
 
@@ -58,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
 
+    if options.command != "demo":
+        from funcdiff.command.actions import run as run_command
+
+        return _quietly(lambda: run_command(options, parser.prog))
+
     # Imported here: --help and wrong arguments should not wait for NumPy and SciPy.
     from funcdiff._demo import InputError, make_inputs, run
 
@@ -66,13 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"{parser.prog} demo: error: {error}", file=sys.stderr)
         return 2
+    return _quietly(lambda: 0 if run(*inputs, stream=sys.stdout) else 1)
+
+
+def _quietly(command: Callable[[], int]) -> int:
+    """Run a command whose reader may stop reading, as ``| head`` does."""
     try:
-        passed = run(*inputs, stream=sys.stdout)
+        code = command()
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head`: the reader has seen enough
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0 if passed else 1
+    return code
 
 
 def _vector(text: str) -> list[float]:
