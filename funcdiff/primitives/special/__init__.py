@@ -17,6 +17,7 @@ from funcdiff.primitives.special import (
     counting,
     distributions,
     elliptic,
+    empirical,
     error_functions,
     exponential_integrals,
     gamma,
@@ -24,9 +25,13 @@ from funcdiff.primitives.special import (
     incomplete,
     information,
     kelvin,
+    mathieu,
     orthogonal,
+    parabolic,
     spherical,
+    spheroidal,
     struve,
+    wright,
 )
 from funcdiff.primitives.special.shared import UFUNCS
 
@@ -40,6 +45,7 @@ __all__ = [
     "counting",
     "distributions",
     "elliptic",
+    "empirical",
     "error_functions",
     "exponential_integrals",
     "gamma",
@@ -47,7 +53,11 @@ __all__ = [
     "incomplete",
     "information",
     "kelvin",
+    "mathieu",
     "orthogonal",
+    "parabolic",
     "spherical",
+    "spheroidal",
     "struve",
+    "wright",
 ]

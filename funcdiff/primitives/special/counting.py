@@ -30,7 +30,8 @@ def _counts(*draws: Any) -> Any:
                 return rng.integers(1, 4, shape)
             if d == "n":
                 return rng.integers(5, 9, shape)
-            return rng.uniform(*d, shape)
+            low, high = d
+            return rng.uniform(low, high, shape)
 
         return [(tuple(draw(d, 3) for d in draws), {}), (tuple(draw(d, None) for d in draws), {})]
 

@@ -103,7 +103,7 @@ hyp0f1: Function = derivatives(
 # --- 1F1 --------------------------------------------------------------------------------------------------
 
 
-def _kummer(a: Any, b: Any, z: Any) -> Any:
+def kummer(a: Any, b: Any, z: Any) -> Any:
     """1F1 of complex parameters and real z; for negative z by Kummer's transformation."""
     negative = z < 0
     size = np.abs(z)
@@ -119,7 +119,7 @@ def _hyp1f1(a: Any, b: Any, z: Any, *, orders: tuple[int, int, int]) -> Any:
 
     def over_b(p: Any) -> Any:
         def shifted(q: Any) -> Any:
-            return rising(p, k) / rising(q, k) * _kummer(p + k, q + k, y)
+            return rising(p, k) / rising(q, k) * kummer(p + k, q + k, y)
 
         return cauchy(shifted, q, j, _lower_radius(q), within=int(i > 0))
 

@@ -77,7 +77,7 @@ def _log1prel_slope(u: Any) -> Any:
     return weak_hyp2f1(2.0, 2.0, 3.0, -u) / -2
 
 
-def _boxcox_lambda(log_x: Any, lmbda: Any) -> Any:
+def boxcox_slope(log_x: Any, lmbda: Any) -> Any:
     """Derivative of log(x) exprel(lambda log(x)) wrt lambda."""
     return log_x * log_x * _exprel_slope(lmbda * log_x)
 
@@ -86,7 +86,7 @@ boxcox = elementwise(
     sp.boxcox,
     [
         lambda _out, x, lmbda: exp((lmbda - 1) * weakly(log, x)),
-        lambda _out, x, lmbda: _boxcox_lambda(weakly(log, x), lmbda),
+        lambda _out, x, lmbda: boxcox_slope(weakly(log, x), lmbda),
     ],
     samples=on(POSITIVE, REALS),
 )
@@ -94,7 +94,7 @@ boxcox1p = elementwise(
     sp.boxcox1p,
     [
         lambda _out, x, lmbda: exp((lmbda - 1) * weakly(log1p, x)),
-        lambda _out, x, lmbda: _boxcox_lambda(weakly(log1p, x), lmbda),
+        lambda _out, x, lmbda: boxcox_slope(weakly(log1p, x), lmbda),
     ],
     samples=on(POSITIVE, REALS),
 )

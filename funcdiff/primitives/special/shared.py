@@ -25,6 +25,18 @@ INTEGER = "it is an integer parameter"
 """Why there is no derivative with respect to an order or a count that SciPy rounds or wants whole."""
 
 
+def in_double_precision(ufunc: np.ufunc) -> Function:
+    """Call a ufunc in double precision, and round: some of SciPy's fail in single precision."""
+
+    def rounded(*args: Any) -> Any:
+        values = ufunc(*(a if np.result_type(a).kind in "iu" else np.asarray(a, float) for a in args))
+        if ufunc.nout == 1:
+            return in_precision_of(values, *args)
+        return tuple(in_precision_of(v, *args) for v in values)
+
+    return rounded
+
+
 def outputs(
     ufunc: np.ufunc,
     partials: Sequence[Sequence[Function | int] | None],
@@ -32,10 +44,12 @@ def outputs(
     samples: Samples,
     missing: dict[int, str] | None = None,
     holomorphic: bool = False,
+    in_double: bool = False,
 ) -> Function:
     """Declare an elementwise ufunc of several outputs: per argument, one partial for each output.
 
-    A partial receives the tuple of outputs and the arguments, ``partial(out, *args)``, or is 0.
+    A partial receives the tuple of outputs and the arguments, ``partial(out, *args)``, or is 0.  With `in_double`
+    it is called in double precision.
     """
 
     def jvp_of(column: Sequence[Function | int]) -> Function:
@@ -52,7 +66,8 @@ def outputs(
         return vjp
 
     function: Function = general(
-        ufunc,
+        in_double_precision(ufunc) if in_double else ufunc,
+        name=ufunc.__name__,
         jvps=[None if column is None else jvp_of(column) for column in partials],
         vjps=[None if column is None else vjp_of(column) for column in partials],
         batch=lambda values, flags, size: function(*align(values, flags)),
@@ -164,6 +179,7 @@ __all__ = [
     "UFUNCS",
     "alike",
     "derivatives",
+    "in_double_precision",
     "in_dtype_of",
     "in_precision_of",
     "of_orders",
