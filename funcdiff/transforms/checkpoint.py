@@ -21,15 +21,18 @@ from funcdiff.core.recording import TracedArray, box, innermost, newest
 from funcdiff.core.trees import LEAF, AnyTree, flatten
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.batch import BatchRecorder
+from funcdiff.transforms.checkpoint_budget import place, run_segments
 from funcdiff.transforms.custom_call import Call, Flat
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.products import tangent_or_zeros
 from funcdiff.transforms.reverse import ReverseRecorder, record, writes_program
+from funcdiff.transforms.stop import stopped
+from funcdiff.transforms.trace import trace
 from funcdiff.transforms.vmap import run_batch
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Callable[..., Any], *, memory: int | None = None) -> Callable[..., Any]:
     """Make a function that is recomputed in the reverse sweep instead of keeping its intermediates.
 
     Memory is saved for time: a reverse sweep keeps the inputs and outputs of each call only, and runs
@@ -40,6 +43,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     ----------
     f : callable
         A pure function of arrays, or nested containers of them.
+    memory : int, optional
+        Bytes that the reverse sweep may need for intermediate values.  Then `f` is traced at each call and cut
+        into segments, of which as many are run again as this asks for; see Notes.
 
     Returns
     -------
@@ -53,6 +59,14 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         differentiated (pass it as an argument), or returns other values when it is run again.
     OutputError
         When differentiated in reverse mode, if `f` returns something else than arrays.
+    ValueError
+        If `memory` is less than 0; or, when differentiated, less than the best placement needs.
+
+    Notes
+    -----
+    With `memory`, what is counted are residuals (values that rules of the reverse sweep read), values kept between
+    segments and cotangents there; not arguments, results, and what a single operation needs.  The placement follows Chen, Xu,
+    Zhang and Guestrin (arXiv:1604.06174, 2016), with cuts where the least is alive.
 
     Examples
     --------
@@ -69,6 +83,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     0.907977
     """
     check_callable("checkpoint", f)
+    if memory is not None and memory < 0:
+        raise ValueError(errors.at_user_line(f"checkpoint needs memory of 0 bytes or more, not {memory}"))
     name = errors.function_name(f)
 
     @wrap(f, "checkpoint")
@@ -98,7 +114,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             outs, out_tree[0] = flatten(call(values))
             return [checked_output(name, o) for o in outs]
 
-        found = run(name, flat, [leaves[n] for n in places])
+        operands = [leaves[n] for n in places]
+        found = run(name, flat, operands) if memory is None else run_within(name, flat, operands, memory)
         return out_tree[0].unflatten(found)
 
     return checkpointed
@@ -112,6 +129,15 @@ def run(name: str, f: Flat, values: Sequence[Any]) -> list[Any]:
     if isinstance(recorder, BatchRecorder):
         return _run_batch(name, f, values, recorder)
     return list(CheckpointedCall(name, f).primitive().function(*values))
+
+
+def run_within(name: str, f: Flat, values: Sequence[Any], memory: int) -> list[Any]:
+    """Call a function on leaves, with as much of it checkpointed as a budget of memory asks for."""
+    if writes_program(values):  # one program is written, of which this is a part
+        return f(*values)
+    tape = trace(f)(*[stopped(v) for v in values])
+    segments = place(name, tape, memory)
+    return run_segments(tape.inputs, segments, tape.outputs, values, lambda g, given: run(name, g, given))
 
 
 def _run_batch(name: str, f: Flat, values: Sequence[Any], recorder: BatchRecorder) -> list[Any]:
