@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import funcdiff as fd
-from funcdiff import jit
 from funcdiff.jit.blocked import BLOCK, LARGE
+
+jit = functools.partial(fd.jit, backend="numpy")
 
 SIZES = (LARGE, LARGE + 1, 5 * BLOCK - 7)
 W = np.linspace(0.5, 1.5, max(SIZES))

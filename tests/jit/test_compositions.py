@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
-from funcdiff import jit
+
+jit = functools.partial(fd.jit, backend="numpy")
 
 X = np.linspace(0.2, 1.7, 6)
 T = np.cos(np.arange(6.0))

@@ -12,6 +12,8 @@ import funcdiff as fd
 from funcdiff import jit
 from funcdiff.jit.guards import LIMIT
 
+pytestmark = pytest.mark.usefixtures("both_backends")
+
 
 class Counted:
     def __init__(self, f):

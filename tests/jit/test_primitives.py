@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
@@ -11,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
 import funcdiff.primitives
-from funcdiff import jit
 from funcdiff.core.primitive import REGISTRY, Elementwise, General, LocallyConstant
+
+jit = functools.partial(fd.jit, backend="numpy")
 
 for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.primitives."):
     importlib.import_module(module.name)

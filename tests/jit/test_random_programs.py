@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from random import Random
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 from hypothesis import given, settings
 
 import funcdiff as fd
-from funcdiff import jit
 from tests.fuzz import test_mutation_programs as mutation_programs
 from tests.fuzz.programs import Program, check_and_shrink
 from tests.fuzz.test_mutation_programs import MaskedByValueBuilder
 from tests.fuzz.test_random_programs import FUZZ, SEEDS, close, outputs, random_program, total
+
+jit = functools.partial(fd.jit, backend="numpy")
 
 
 @settings(FUZZ, max_examples=40)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import General
-from funcdiff.core.tape import Atom, Record, Tape, Variable, variables
+from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.jit.native import assembled, calls, layout, mapped, products, rearranged, reduced, wrapper  # noqa: F401  they enter handlers
 from funcdiff.jit.native.elementwise import loop_kinds
@@ -23,6 +23,7 @@ from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 
 OPTIMISED = 6000  # lines of IR up to which LLVM chooses instructions with care
+FEW = 1000  # elements of operands on which it is tried out what a record makes
 WORTH = 2  # records that a segment between pieces of Python has at least
 SEGMENT = "native_segment"
 
@@ -47,6 +48,8 @@ class Native:
         self.types = [v.type for v in tape.inputs]
         self.outputs = [kind(a) for a in tape.outputs]
         self.nesting = nesting
+        makers = {v.number: r for r in tape.records for v in r.outputs}
+        self.arrays = [isinstance(a, Variable) and _is_array(a, makers) for a in tape.outputs]
         self.floats = floats
         self._slow = slow
 
@@ -59,7 +62,9 @@ class Native:
         """Make the builtin, once the kernel has been compiled."""
         self._library = library
         address, work = library.address(self.kernel.name), self.kernel.work
-        self._table = wrapper.table(address, self.types, self.outputs, self.nesting, work, self.floats)
+        self._table = wrapper.table(
+            address, self.types, self.outputs, self.nesting, work, self.floats, self.arrays
+        )
         self.call = self.within(self._regular, ())
 
     def within(self, slow: Any, captured: Sequence[tuple[Any, Any, Any]]) -> Any:
@@ -95,6 +100,27 @@ def native(tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any])
     made = Native(tape, nesting, floats, slow)
     compile_natives([made])
     return made
+
+
+def _is_array(v: Variable, makers: Mapping[int, Record]) -> bool:
+    """Tell whether NumPy makes an array of what has no axes, and not one of its scalars, as rearrangements do."""
+    record = makers.get(v.number)
+    if v.type.shape or record is None or isinstance(record.primitive.impl, np.ufunc):
+        return False
+    if any(kind(a).size > FEW for a in record.inputs):
+        return False
+    operands: list[Any] = []
+    for a in record.inputs:
+        if isinstance(a, Literal):
+            operands.append(a.value)
+        else:
+            one = np.ones(a.type.shape, a.type.dtype)
+            operands.append(one if a.type.shape or _is_array(a, makers) else one[()])
+    try:
+        with np.errstate(all="ignore"):
+            return isinstance(record.primitive.impl(*operands, **record.params), np.ndarray)
+    except (ArithmeticError, TypeError, ValueError, IndexError):
+        return False
 
 
 def _regular(x: Any, type_: ArrayType) -> Any:

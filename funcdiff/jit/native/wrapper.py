@@ -25,7 +25,8 @@ RELEASE = 1 << 17  # operations from which other threads may run meanwhile
 _FLAGS = 0x80 | 0x02  # METH_FASTCALL | METH_KEYWORDS
 
 # words of the table: the kernel's address, how many inputs and outputs, whether to release the interpreter's
-# lock, how many steps of nesting there are, and where they begin; then five words per input and four per output
+# lock, how many steps of nesting there are, and where they begin; then five words per input and four per output,
+# the first of which is the dtype of what becomes a NumPy scalar, and zero for an array
 _HEAD, _INPUT, _OUTPUT = 6, 5, 4
 
 _LEAF, _TUPLE, _LIST = 0, 1, 2
@@ -203,7 +204,8 @@ out.body:
   %out.at = getelementptr i64, ptr %table, i64 %out
   %out.ndim.at = getelementptr i64, ptr %out.at, i64 1
   %out.ndim = load i64, ptr %out.ndim.at
-  %out.scalar = icmp eq i64 %out.ndim, 0
+  %out.dtype = load i64, ptr %out.at
+  %out.scalar = icmp ne i64 %out.dtype, 0
   %scalar.at = getelementptr i64, ptr %scalars, i64 %k
   br i1 %out.scalar, label %out.next, label %out.array
 out.array:
@@ -415,12 +417,15 @@ def table(
     nesting: Nesting,
     work: int,
     floats: bool,
+    arrays: Sequence[bool] = (),
 ) -> bytes:
     """Return what the wrapper is to do, for a kernel at some address.
 
-    `work` is about how many operations the kernel takes; `floats` says that a Python float does as a float64.
+    `work` is about how many operations the kernel takes; `floats` says that a Python float does as a float64;
+    `arrays` tells which outputs are arrays though they have no axes.
     """
     steps = _steps(nesting)
+    arrays = arrays or [False] * len(outputs)
     words = [kernel, len(inputs), len(outputs), int(work >= RELEASE), len(steps), 0]
     at = _HEAD + _INPUT * len(inputs) + _OUTPUT * len(outputs)
     shapes: list[int] = []
@@ -431,8 +436,8 @@ def table(
             other = id(float) if floats and dtype == np.float64 else id(dtype.type)
             words += [id(dtype.type), other, 0, 0, 0]
         shapes += shape
-    for shape, dtype in outputs:
-        words += [id(dtype), len(shape), at + len(shapes), dtype.num]
+    for (shape, dtype), array in zip(outputs, arrays, strict=True):
+        words += [0 if shape or array else id(dtype), len(shape), at + len(shapes), dtype.num]
         shapes += shape
     words[5] = at + len(shapes)
     return struct.pack(
