@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -459,6 +460,17 @@ def test_definitions_are_unique_and_self_contained():
     assert available("exp", "f64")
     assert not available("exp", "c128")
     assert not available("no such function", "f64")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nothing_is_called_but_intrinsics_that_are_instructions(name):
+    """No remainder instruction and no transcendental intrinsic, which would become calls of the C library."""
+    text = definitions([(name, "f64", 8), (name, "f32", 8)])
+    assert "frem" not in text
+    called = {word.split("(")[0] for word in text.split() if word.startswith("@llvm.")}
+    instructions = "fma|fabs|sqrt|copysign|floor|ceil|trunc|roundeven|umax|smax|fshl|vector.reduce.or"
+    assert all(re.match(rf"@llvm\.({instructions})\.", symbol) for symbol in called)
+    assert all(word.startswith(("@llvm.", "@fd.")) for word in text.split() if word.startswith("@"))
 
 
 @pytest.mark.parametrize("name", ["EXP_TAIL", "LOG_TAIL", "SIN_TAIL", "COS_TAIL", "PI_HALF", "TWO_OVER_PI"])

@@ -20,7 +20,8 @@ from funcdiff.jit.native.vector_math.exponential import (
     power_of_two,
     scaled,
 )
-from funcdiff.jit.native.vector_math.logarithm import log_parts
+from funcdiff.jit.native.vector_math.formats import FORMATS
+from funcdiff.jit.native.vector_math.logarithm import as_float, log_parts, split_exponent
 from funcdiff.jit.native.vector_math.registry import vector_function
 
 TWO_THIRDS, TWO_THIRDS_LOW = 2 / 3, 3.700743415417188e-17
@@ -28,7 +29,11 @@ TWO_THIRDS, TWO_THIRDS_LOW = 2 / 3, 3.700743415417188e-17
 
 def log_pair(b: Builder, x: Value) -> tuple[Value, Value]:
     """log x = high + low to about 2⁻⁶⁵, for positive finite x."""
-    k, f = log_parts(b, x)
+    return pair_of_parts(b, *log_parts(b, x))
+
+
+def pair_of_parts(b: Builder, k: Value, f: Value) -> tuple[Value, Value]:
+    """The same for x = 2ᵏ(1 + f)."""
     divisor, divisor_low = b.fast_two_sum(2.0, f)
     inverse = 1.0 / divisor
     s = f * inverse
@@ -51,6 +56,18 @@ def log_pair(b: Builder, x: Value) -> tuple[Value, Value]:
 
 @vector_function("power", "float_power")
 def power(b: Builder, x: Value, y: Value) -> Value:
+    """exp(y log x) for ordinary numbers, whose result is one too; the others take the long way."""
+    of = FORMATS["f64"]
+    e, m = split_exponent(b, x)
+    high, low = pair_of_parts(b, as_float(b, e, of) - of.bias, m - 1.0)
+    product, product_low = b.two_product(y, high)
+    exponential, n = exp_parts(b, product, b.fma(y, low, product_low))
+    usual = b.fma(power_of_two(b, n), exponential, power_of_two(b, n))
+    is_ordinary = (x >= of.smallest_normal) & (x < math.inf) & (abs(product) < 708.0)
+    return b.rarely(~is_ordinary, [usual], lambda: [extraordinary_power(b, x, y)])[0]
+
+
+def extraordinary_power(b: Builder, x: Value, y: Value) -> Value:
     """exp(y log |x|), and what IEEE 754 says of signs, zeros, infinities and NaN."""
     a = abs(x)
     is_ordinary = (a > 0.0) & (a < math.inf)
