@@ -9,7 +9,7 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import keep
 from funcdiff.core.fast_operators import OPERATORS, make_operator
-from funcdiff.core.matching import match, match_tangent
+from funcdiff.core.matching import match, match_tangent, spread
 from funcdiff.core.primitive import Elementwise, Function, Over, Partial, first, reads, result, second
 from funcdiff.core.recording import TracedArray, apply
 from funcdiff.core.rules import PLAIN_SCALARS, RULES, WEAK_SCALARS, Rules, product
@@ -346,6 +346,8 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
     if p0 is second and p1 is first:
 
         def pull_product(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, _v: Any, t: Any) -> None:
+            if t is not None and g.shape != t[2].shape:  # one number for all places
+                g = spread(g, t[2].shape)
             if i >= 0:
                 h = g * y
                 if t is not None:
@@ -363,6 +365,8 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
     if callable(p0) and callable(p1):
 
         def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if t is not None and g.shape != t[2].shape:  # one number for all places
+                g = spread(g, t[2].shape)
             if i >= 0:
                 h = g * p0(v, x, y)
                 if t is not None:
@@ -381,6 +385,8 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
         below = p0.denominator
 
         def pull_over(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if t is not None and g.shape != t[2].shape:  # one number for all places
+                g = spread(g, t[2].shape)
             if i >= 0:
                 h = g / below(v, x, y)
                 if t is not None:
@@ -399,6 +405,8 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
         negate = p1 == -1
 
         def pull_sum(cot: Any, g: Any, i: int, j: int, _x: Any, _y: Any, _v: Any, t: Any) -> None:
+            if t is not None and g.shape != t[2].shape:  # one number for all places
+                g = spread(g, t[2].shape)
             if i >= 0:
                 h = g if t is None else match(g, t[0])
                 c = cot[i]
@@ -417,6 +425,8 @@ def _binary_pull(p0: Partial, p1: Partial) -> Function:
 
 def _binary_pull_by(times0: Function, times1: Function) -> Function:
     def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+        if t is not None and g.shape != t[2].shape:  # one number for all places
+            g = spread(g, t[2].shape)
         if i >= 0:
             h = times0(g, v, x, y)
             if t is not None:

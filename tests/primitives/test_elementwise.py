@@ -285,3 +285,35 @@ def test_what_is_not_selected_has_no_derivative(f):
         h = fd.hessian(lambda x: np.sum(np.where(x > 0, f(x), 0.0)))(x)
     assert g[0] == 0
     assert np.all(np.isfinite(h))
+
+
+BROADCAST = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "power": lambda a, b: b**a,
+    "maximum": np.maximum,
+    "arctan2": np.arctan2,
+    "logaddexp": np.logaddexp,
+    "hypot": np.hypot,
+    "where": lambda a, b: np.where(np.array([True, False, True]), a, b),
+    "clip": lambda a, b: np.clip(a, 0 * b, b),
+}
+
+
+@pytest.mark.parametrize("name", BROADCAST)
+def test_sums_of_broadcast_operands(name):
+    """A sum's cotangent is one number for all places, of which a smaller operand has as many as it was repeated."""
+    f = BROADCAST[name]
+    row = np.array([[1.5, 2.0, 3.0]])
+    for a, b in [(1.1, row[0]), (row[0], 1.1), (np.array([[1.1], [0.7]]), row), (np.ones((2, 3)), row)]:
+        for total in (np.sum, np.mean):
+            found = fd.grad(lambda a, b, total=total: total(f(a, b)), argnums=(0, 1))(a, b)
+            expected = (
+                fd.jacfwd(lambda a, b=b, total=total: total(f(a, b)))(a),
+                fd.jacfwd(lambda b, a=a, total=total: total(f(a, b)))(b),
+            )
+            for x, y in zip(found, expected, strict=True):
+                assert np.shape(x) == np.shape(y)
+                np.testing.assert_allclose(x, y, rtol=1e-13)
