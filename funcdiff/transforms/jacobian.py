@@ -9,6 +9,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.recording import innermost
 from funcdiff.transforms.arguments import (
     Argnums,
     Outputs,
@@ -62,6 +63,14 @@ def flat_jacobian(
 
         def push(tangents: list[Any]) -> list[Any]:
             outs, found = push_forward(f, leaves, tangents)
+            if kept and not all(map(_same, outs, kept)):
+                raise errors.OutputError(
+                    errors.at_user_line(
+                        f"{name}: with chunk_size, forward mode runs the function once for each chunk, and it returned other "
+                        "values when it was run again. It must not draw random numbers, nor read what changes in "
+                        'between: pass them as arguments, or use mode="reverse".'
+                    )
+                )
             kept[:] = outs
             return found[: number()]
 
@@ -82,6 +91,11 @@ def flat_jacobian(
         )
     _refuse_complex(name, outputs, "outputs", "reverse", holomorphic)
     return kept, reverse_blocks(pull_all(recording, len(outputs)), inputs, outputs, chunk_size, progress)
+
+
+def _same(a: Any, b: Any) -> bool:
+    x, y = innermost(a), innermost(b)
+    return np.shape(x) != np.shape(y) or bool(np.allclose(x, y, rtol=1e-3, atol=1e-300, equal_nan=True))
 
 
 def cheaper_mode(inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], holomorphic: bool) -> str:

@@ -489,3 +489,10 @@ def test_names_and_signatures_are_numpys():
                 assert own[: len(theirs)] == theirs or own[-1] == "keywords", name
     missing = set(np.random.__all__) - set(dir(fd.numpy.random)) - {"random_integers"}
     assert not missing
+
+
+def test_a_chunked_jacobian_of_draws_is_refused():
+    rng = ours("default_rng")
+    mu = np.array([0.5, 1.5])
+    with pytest.raises(fd.errors.OutputError, match="other values when it was run again"):
+        fd.jacfwd(lambda mu: rng.normal(mu, 1.0) ** 2, chunk_size=1)(mu)
