@@ -81,7 +81,7 @@ def _columns(*arrays: Any) -> list[Any]:
     return [np.asarray(a)[..., None] for a in arrays]
 
 
-def _gamma_slope(a: Any, x: Any, center: Any) -> Any:
+def gamma_slope_plain(a: Any, x: Any, center: Any) -> Any:
     """Derivative of P(a, x) wrt a complex near the real `center`."""
     log_x = np.log(x)
     shape = x.shape
@@ -115,7 +115,7 @@ def _gammainc(a: Any, x: Any, *, orders: tuple[int]) -> Any:
     valid = (shape > 0) & (y > 0) & (y < np.inf)
     p, z = np.where(valid, shape, 1.0), np.where(valid, y, 1.0)
     radius = _radius(p, np.log(z / p))
-    out = cauchy(lambda a: _gamma_slope(a, z, p), p, orders[0] - 1, radius)
+    out = cauchy(lambda a: gamma_slope_plain(a, z, p), p, orders[0] - 1, radius)
     ends = (shape > 0) & ((y == 0) | (y == np.inf))
     return in_precision_of(np.where(valid, np.real(out), np.where(ends, 0.0, np.nan)), a, x)
 
@@ -172,7 +172,7 @@ gammainccinv = elementwise(
 # --- derivatives of I_x(a, b) wrt a and b -----------------------------------------------------------------
 
 
-def _beta_slope(a: Any, b: Any, x: Any, y: Any, p: Any, q: Any) -> Any:
+def beta_slope_plain(a: Any, b: Any, x: Any, y: Any, p: Any, q: Any) -> Any:
     """Derivative of I_x(a, b) wrt a, complex parameters near the real p and q; y = 1 - x."""
     start = np.log(x) - np.log(y)
     lower = x < np.exp(sp.digamma(p + 1) - sp.digamma(p + q + 1))
@@ -220,7 +220,7 @@ def _betainc(a: Any, b: Any, odds: Any, *, orders: tuple[int, int]) -> Any:
     radii = [_radius(p, np.log(u)), _radius(q, np.log(v))]
 
     def over_b(a: Any) -> Any:
-        return cauchy(lambda b: _beta_slope(a, b, u, v, p, q), q, n, radii[1], within=int(m > 1))
+        return cauchy(lambda b: beta_slope_plain(a, b, u, v, p, q), q, n, radii[1], within=int(m > 1))
 
     out = sign * np.real(cauchy(over_b, p, m - 1, radii[0]))
     ends = shapes & ((arrays[2] == 0) | (arrays[2] == np.inf))
