@@ -62,12 +62,15 @@ def _reshape(low: Lowering, record: Record) -> Array:
 @handler("transpose")
 def _transpose(low: Lowering, record: Record) -> Array:
     axes = record.params["axes"]
-    return _rearranged(
-        low,
-        record,
-        lambda x: arrays.transpose(x, axes),
-        lambda m: arrays.view(m, lambda a: a.transpose(axes)),
-    )
+
+    def view(memory: Memory) -> Memory | None:
+        return arrays.view(memory, lambda a: a.transpose(axes))
+
+    found = _rearranged(low, record, lambda x: arrays.transpose(x, axes), view)
+    x = low.array(record.inputs[0])
+    if found.memory is None and x.memory is not None:  # what calls routines need not be written again
+        found.memory, found.ready = view(x.memory), x.ready
+    return found
 
 
 @handler("broadcast_to")
