@@ -48,7 +48,7 @@ def branching(x):
 def skipping(x):
     kept = []
     for k in range(12):
-        x = np.exp(-x * x) + np.cos(k * x)
+        x = np.exp(-x * x) + np.cos(x + k)
         kept.append(x)
     return sum(np.sum(a * b) for a, b in zip(kept, kept[::-1], strict=True))
 
