@@ -9,7 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 
 __all__ = [
@@ -162,12 +162,20 @@ _OBJECT_ARRAYS = (
 )
 
 
+EXPLANATIONS: list[Callable[[Exception], Exception | None]] = []
+"""What upper layers know of foreign errors: each returns what to raise instead, or None."""
+
+
 def reveal(error: Exception) -> Exception:
     """Return what funcdiff has to say where NumPy hides it behind an error of its own; else the error.
 
     NumPy replaces what `__float__` and `__index__` of a traced array raise, and says of an object array
     only that its loop is missing.
     """
+    for explain in EXPLANATIONS:
+        found = explain(error)
+        if found is not None:
+            return found
     text = str(error)
     if isinstance(error, FuncdiffError):
         return error
@@ -179,19 +187,19 @@ def reveal(error: Exception) -> Exception:
             f"NumPy or SciPy says: {text}. That is so for object arrays, which is what np.array([x[0], x[1]]), np.asarray(x) "
             "and functions written in Python make of traced values. Build arrays with fd.numpy.array, call the function "
             "of the same name in fd.numpy or fd.scipy, or write it with NumPy functions on the array itself."
-            + _raised_at(error)
+            + raised_at(error)
         )
     if isinstance(error, ValueError) and "read-only" in text:
         return PlainWriteError(
             f"{text}. Either a plain array is written to after a traced operation has read it, which would change the "
             "derivative: write to a copy of it, or make it with like=x; or it is np.asarray(x) of a traced x, an object "
-            "array that is not x itself: write to x, or use fd.numpy.asarray(x)." + _raised_at(error)
+            "array that is not x itself: write to x, or use fd.numpy.asarray(x)." + raised_at(error)
         )
     if isinstance(error, IndexError) and text.startswith("only integers, slices"):
         return IndexingError(
             f"{text}. A plain ndarray cannot be indexed by a traced array that vmap maps over: write "
             "fd.numpy.take(a, i, axis=0), or pass the array as an argument with in_axes=None."
-            + _raised_at(error)
+            + raised_at(error)
         )
     return error
 
@@ -205,7 +213,7 @@ def _is_about_objects(text: str) -> bool:
     )
 
 
-def _raised_at(error: Exception) -> str:
+def raised_at(error: Exception) -> str:
     """Return the user's line in a traceback."""
     internal = _internal()
     trace, found = error.__traceback__, ""

@@ -157,7 +157,7 @@ class Recorder:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close the recorder, and say what NumPy hides behind an error of its own."""
         self.close()
-        if isinstance(error, (IndexError, TypeError, ValueError)):
+        if isinstance(error, Exception):
             shown = errors.reveal(error)
             if shown is not error:
                 raise shown from None

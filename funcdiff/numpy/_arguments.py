@@ -103,6 +103,8 @@ def to_dtype(x: Any, dtype: Any) -> Any:
         return x
     if dtype.kind in "fc":
         return convert(x, dtype) if type(x) is TracedArray else x.astype(dtype)
+    if dtype.kind == "O" and type(x) is TracedArray:  # an array of traced elements
+        return np.array(x) if x.shape else x
     from funcdiff.primitives.queries import as_integer
 
     return as_integer(x, dtype=dtype)

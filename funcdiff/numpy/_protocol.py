@@ -201,12 +201,18 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
     module = caller.f_globals.get("__name__", "")
     if module == "scipy.sparse._coo" and caller.f_code.co_name == "dot":
         return np.empty(self.shape, object)  # it asks for the rank only, and goes on to ``A @ x``
+    if module.startswith("scipy"):
+        _refuse_where_objects_differ(caller)
+    if module.startswith("scipy.sparse.linalg"):
+        raise errors.ConversionError(
+            errors.at_user_line("scipy.sparse.linalg takes no traced array: call fd.scipy.sparse.linalg")
+        )
     if not self.shape or module.startswith("scipy.sparse"):
         return whole
     if module.startswith("numpy.polynomial"):
         _refuse_fits(caller)
     elif caller.f_code.co_name == "as_strided":
-        _refuse_other_strides(self)
+        _refuse_other_strides(self, caller.f_locals)
     warn_if_large(self.size)
     elements = np.empty(self.shape, object)
     for index in np.ndindex(self.shape):
@@ -231,15 +237,33 @@ def _refuse_fits(frame: Any) -> None:
         frame = frame.f_back
 
 
-def _refuse_other_strides(self: TracedArray) -> None:
-    """Refuse strides that would not mean the same elements of an array of objects."""
+def _refuse_where_objects_differ(frame: Any) -> None:
+    """Refuse to become an array of objects where SciPy would give that another meaning than numbers."""
+    for _ in range(4):  # SciPy's helpers lie between
+        if frame is None:
+            return
+        if frame.f_code.co_name == "_align_nums":  # it takes objects for a list of numerators
+            raise errors.ConversionError(
+                errors.at_user_line("scipy.signal takes a traced numerator for a list of numerators")
+            )
+        frame = frame.f_back
+
+
+def _refuse_other_strides(self: TracedArray, asked: dict[str, Any]) -> None:
+    """Refuse strides that would not mean the same elements of an array of objects, or reach out of it."""
     from funcdiff.numpy._arguments import example_of
 
-    if self.dtype.itemsize != np.dtype(object).itemsize or not example_of(self).flags.c_contiguous:
+    shape, strides = asked.get("shape"), asked.get("strides")
+    x = example_of(self)
+    steps = () if shape is None or strides is None else tuple(zip(shape, strides, strict=False))
+    reach = [sum(side(0, (n - 1) * step) for n, step in steps) for side in (min, max)]
+    inside = reach[0] >= 0 and reach[1] < x.nbytes  # what it is a view of is not there
+    if self.dtype.itemsize != np.dtype(object).itemsize or not x.flags.c_contiguous or not inside:
         raise errors.UnsupportedError(
             errors.at_user_line(
-                "numpy's as_strided takes a traced array only if it is contiguous and of eight-byte elements. Call "
-                "fd.numpy.lib.stride_tricks.as_strided, or np.lib.stride_tricks.sliding_window_view."
+                "numpy's as_strided takes a traced array only if it is contiguous and of eight-byte elements, and all "
+                "that is asked for lies in it. Call fd.numpy.lib.stride_tricks.as_strided or "
+                "np.lib.stride_tricks.sliding_window_view; of SciPy's functions, the one of the same name in fd.scipy."
             )
         )
 

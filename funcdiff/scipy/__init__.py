@@ -6,7 +6,8 @@ import importlib
 from typing import Any
 
 from funcdiff.core.recording import AT_FIRST_RECORDING
-from funcdiff.scipy import _backend
+from funcdiff.errors import EXPLANATIONS
+from funcdiff.scipy import _backend, _errors
 
 __all__ = ["fft", "linalg", "sparse", "special"]
 
@@ -41,3 +42,4 @@ def __dir__() -> list[str]:
 
 
 AT_FIRST_RECORDING.append(_backend.register)
+EXPLANATIONS.append(_errors.explain)

@@ -28,7 +28,7 @@ def follows(original: Any) -> Callable[[F], F]:
         @functools.wraps(function)
         def public(*args: Any, **kwargs: Any) -> Any:
             for a in args:
-                if type(a) is not np.ndarray and has_traced(a):
+                if (type(a) is not np.ndarray or a.dtype.hasobject) and has_traced(a):
                     return function(*args, **kwargs)
             for a in kwargs.values():
                 if has_traced(a):

@@ -1,0 +1,136 @@
+"""What to say where a SciPy function in plain spelling meets a traced array it cannot compute with.
+
+SciPy's compiled code takes no array of objects, and says so in a hundred ways.  Here the function that the user
+called is named, with what to write instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.recording import TracedArray
+
+HINTS = (
+    "object",
+    "'O'",
+    "type not supported",
+    "not available for this type",
+    "supported types",
+    "No matching signature",
+)
+"""Words by which SciPy's errors are recognized as being about arrays of objects."""
+
+
+CONVERSIONS = ("_to_float", "_to_int", "_to_complex", "_index", "as_ndarray", "_refuse_where_objects_differ")
+"""Where a traced array refuses to become plain numbers."""
+
+
+def _frames(error: BaseException) -> list[types.FrameType]:
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        found.append(trace.tb_frame)
+        trace = trace.tb_next
+    return found
+
+
+def _package(frame: types.FrameType) -> str:
+    return str(frame.f_globals.get("__name__") or "").partition(".")[0]
+
+
+def _called(frames: list[types.FrameType], in_callback: bool) -> types.FrameType | None:
+    """Return the frame of the SciPy function that the user's code called last, perhaps with a callback in it."""
+    found = None
+    for before, frame in zip([None, *frames], frames, strict=False):
+        if _package(frame) == "scipy" and (
+            before is None or _package(before) not in ("scipy", "numpy", "funcdiff")
+        ):
+            found = frame
+        elif not in_callback and _package(frame) not in (
+            "scipy",
+            "numpy",
+            "funcdiff",
+            "contextlib",
+            "functools",
+        ):
+            found = None
+    return found
+
+
+def _asked_by_user(frames: list[types.FrameType]) -> bool:
+    """Tell whether the user's own code, in a callback of SciPy's, made a traced array a plain number."""
+    return (
+        len(frames) > 1
+        and frames[-1].f_code.co_name in CONVERSIONS
+        and _package(frames[-2]) not in ("scipy", "numpy", "funcdiff")
+    )
+
+
+def _holds_traced(frame: types.FrameType) -> bool:
+    for x in frame.f_locals.values():
+        parts = x if isinstance(x, (list, tuple)) else x.values() if isinstance(x, dict) else (x,)
+        for part in parts:
+            if type(part) is TracedArray or (isinstance(part, np.ndarray) and part.dtype.hasobject):
+                return True
+    return False
+
+
+def _name(frame: types.FrameType) -> tuple[str, str]:
+    """Return the public module and the name of a SciPy function; a decorator's frame holds the function."""
+    name, module = frame.f_code.co_name, str(frame.f_globals["__name__"])
+    if "wrap" in frame.f_code.co_name or frame.f_code.co_name == "inner":
+        found = (frame.f_locals.get(key) for key in ("f", "func", "fun", "function", "hypotest_fun_in"))
+        for function in found:
+            if callable(function) and str(getattr(function, "__module__", "")).startswith("scipy."):
+                name, module = getattr(function, "__name__", name), function.__module__
+                break
+    parts = [part for part in module.split(".") if not part.startswith("_")]
+    paths = [".".join(parts[: n + 1]) for n in range(1, len(parts))]
+    public = next((path for path in paths if hasattr(sys.modules.get(path), name)), ".".join(parts[:2]))
+    return public, name
+
+
+def remedy(module: str, name: str) -> str:
+    """Say what to write instead of a SciPy function."""
+    try:
+        ours = importlib.import_module("funcdiff." + module)
+    except (ImportError, AttributeError):
+        ours = None
+    if ours is not None and hasattr(ours, name):
+        return f"Call fd.{module}.{name}."
+    return (
+        "funcdiff has no derivative rule for it yet: write it with functions that have one, give it a rule with "
+        "fd.custom_jvp, fd.custom_vjp or fd.primitive, or take one by finite differences with fd.numerical."
+    )
+
+
+def explain(error: Exception) -> Exception | None:
+    """Return what to raise instead of an error that comes of a traced array in SciPy's code, if it does."""
+    conversion = any(
+        isinstance(e, errors.ConversionError) for e in (error, error.__cause__, error.__context__)
+    )
+    if isinstance(error, errors.FuncdiffError) and not conversion:
+        return None
+    frames = _frames(error)
+    # compiled code that goes on after a conversion has failed meets the failure in the next callback
+    frame = _called(frames, conversion and not _asked_by_user(frames))
+    if frame is None:
+        return None
+    text = str(error)
+    if conversion:
+        said = "it would become plain numbers there, which drops derivatives"
+    elif (isinstance(error, (TypeError, ValueError)) and not any(hint in text for hint in HINTS)) or not any(
+        _package(f) == "scipy" and _holds_traced(f) for f in frames
+    ):
+        return None
+    else:
+        said = f"SciPy says {type(error).__name__}: {text.strip()}"
+    module, name = _name(frame)
+    return errors.UnsupportedError(
+        f"{module}.{name} cannot take a traced array ({said}). {remedy(module, name)}"
+        + errors.raised_at(error)
+    )
