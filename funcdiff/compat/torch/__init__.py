@@ -26,11 +26,10 @@ All of them also work under ``torch.func`` transforms, where values are traced a
 
 from __future__ import annotations
 
-import importlib as _importlib
 import math as _math
 from typing import Any as _Any
 
-from funcdiff.compat.torch import autograd, func
+from funcdiff.compat.torch import autograd, func, nn, optim, utils
 from funcdiff.compat.torch._dtypes import (
     Size,
     bool_,
@@ -87,6 +86,7 @@ from funcdiff.compat.torch._misc import (
     use_deterministic_algorithms,
 )
 from funcdiff.compat.torch._printing import set_printoptions
+from funcdiff.compat.torch._serialization import load, save
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch.autograd.grad_mode import (
     enable_grad,
@@ -467,8 +467,6 @@ __version__ = "2.13.0+funcdiff"
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("nn", "optim", "utils"):
-        return _importlib.import_module(f"{__name__}.{name}")
     if name in _MISSING:
         raise _unsupported(_MISSING[name], "It is out of scope; run that part with PyTorch itself.")
     raise AttributeError(f"module 'torch' has no attribute '{name}'")

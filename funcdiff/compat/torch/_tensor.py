@@ -446,7 +446,7 @@ class Tensor:
     def __hash__(self) -> int:
         return id(self)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self) -> str:
         from funcdiff.compat.torch._printing import show
 
         return show(self)

@@ -19,6 +19,7 @@ from funcdiff.compat.torch._apply import (
     method,
     unary,
 )
+from funcdiff.compat.torch._graph import ZeroNode
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import in_place
@@ -102,9 +103,14 @@ def _refuse_bool(*operands: Any) -> None:
             )
 
 
+_RsubTensors = composed("RsubBackward0")
+
+
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """As `torch.rsub`: ``other - alpha * input``."""
-    return _rsub(other, input) if alpha == 1 else sub(other, input, alpha=alpha)
+    if alpha == 1 and not isinstance(other, Tensor):
+        return _rsub(other, input)
+    return composite(_RsubTensors, lambda x, y: y - alpha * x, (input, other))
 
 
 _Rounded = {"floor": REGISTRY["floor_divide"], "trunc": REGISTRY["trunc"]}
@@ -138,6 +144,20 @@ def _refuse_zero(other: Any, dtype: Any) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
+class _FloorDivide(ZeroNode):
+    """The node of `floor_divide`, of which PyTorch does not have the derivative."""
+
+    __slots__ = ()
+
+    def name(self) -> str:
+        return "torch::autograd::NotImplemented"
+
+    def pull(self, g: Any) -> Any:
+        raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+    pull_recorded = pull
+
+
 @method
 def floor_divide(input: Any, other: Any, *, node: str = "NotImplemented") -> Any:
     """As `torch.floor_divide`."""
@@ -147,7 +167,10 @@ def floor_divide(input: Any, other: Any, *, node: str = "NotImplemented") -> Any
     def floored(x: Any, y: Any) -> Any:
         return _Rounded["floor"].function(cast(x, dtype), cast(y, dtype))
 
-    return constant(floored, (input, other), node)
+    result = constant(floored, (input, other), node)
+    if result.edge is not None and node == "NotImplemented":
+        result.edge.__class__ = _FloorDivide
+    return result
 
 
 true_positive = method(lambda input: input, "positive", "__pos__")
@@ -267,7 +290,7 @@ _Addcmul, _Addcdiv, _Lerp = (
     composed("AddcdivBackward0"),
     composed("LerpBackward0"),
 )
-_Xlogy = composed("XlogyBackward0")
+_Xlogy, _LerpByTensor = composed("XlogyBackward0"), composed("LerpBackward1")
 
 
 @method
@@ -286,8 +309,9 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any 
 @method
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     """As `torch.lerp`: ``input + weight * (end - input)``."""
-    operands = (input, end, weight) if isinstance(weight, Tensor) else (input, end)
-    made = composite(_Lerp, lambda x, y, w=weight: x + w * (y - x), operands)
+    by_tensor = isinstance(weight, Tensor)
+    operands = (input, end, weight) if by_tensor else (input, end)
+    made = composite(_LerpByTensor if by_tensor else _Lerp, lambda x, y, w=weight: x + w * (y - x), operands)
     return deliver(made, out)
 
 

@@ -95,7 +95,18 @@ def _keeping_integers(op: Any, function: Any, name: str) -> Any:
 
 relu = method(_keeping_integers(_relu, lambda x: np.maximum(x, 0), "relu"))
 square = method(_keeping_integers(_square, lambda x: x * x, "square"))
-abs = absolute = method(_keeping_integers(_abs, _of("absolute"), "abs"), "abs", "absolute", "__abs__")
+_real_abs = _keeping_integers(_abs, _of("absolute"), "abs")
+_Abs, _Sgn = node_class("AbsBackward0"), node_class("SgnBackward0")
+
+
+def abs(input: Any, *, out: Any = None) -> Any:
+    """As `torch.abs`."""
+    if isinstance(input, Tensor) and input.value.dtype.kind == "c":
+        return deliver(call(_Abs, _of("modulus"), (input,), {}), out)
+    return _real_abs(input, out=out)
+
+
+absolute = method(abs, "abs", "absolute", "__abs__")
 
 
 @method
@@ -127,7 +138,17 @@ def _sign(x: Any) -> Any:
 
 
 sign = _step("sign", _sign, "SignBackward0")
-sgn = _step("sgn", _sign, "SgnBackward0")
+_real_sgn = _step("sgn", _sign, "SgnBackward0")
+
+
+@method
+def sgn(input: Any, *, out: Any = None) -> Any:
+    """As `torch.sgn`: the sign, or a complex number divided by its size."""
+    if input.value.dtype.kind == "c":
+        return deliver(call(_Sgn, _of("unit"), (input,), {}), out)
+    return _real_sgn(input, out=out)
+
+
 floor = _step("floor", _of("floor"), "FloorBackward0")
 ceil = _step("ceil", _of("ceil"), "CeilBackward0")
 trunc = fix = _step("trunc", _of("trunc"), "TruncBackward0")

@@ -22,7 +22,7 @@ from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.ops.conversions import to
 from funcdiff.compat.torch.ops.reductions import axes_of, axis_of
-from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, transpose, unsqueeze, view
+from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
 from funcdiff.core.primitive import REGISTRY
 
 
@@ -199,8 +199,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     tensors = tuple(_listed(tensors))
     if indexing == "xy" and len(tensors) >= 2:
         swapped = meshgrid(tensors[1], tensors[0], *tensors[2:], indexing="ij")
-        found = tuple(transpose(x, 0, 1) for x in swapped)
-        return found[1], found[0], *found[2:]
+        return (swapped[1], swapped[0], *swapped[2:])
     shape = [x.numel() for x in tensors]
     made = []
     for n, x in enumerate(tensors):

@@ -292,6 +292,8 @@ def _exponential(x: Any, source: Generator, lambd: float = 1.0) -> Any:
 def _random(x: Any, source: Generator, low: Any = 0, high: Any = None) -> Any:
     if high is None:
         low, high = (0, low) if low else (0, _largest(x.dtype))
+    if x.dtype == np.int64 and high == _largest(x.dtype) and low == 0:
+        return (source.double_words(x.size) & np.uint64((1 << 63) - 1)).astype(np.int64).reshape(x.shape)
     return _integers(x.size, low, high, source).reshape(x.shape)
 
 

@@ -1,0 +1,108 @@
+"""`torch.nn`: modules of parameters."""
+
+# ruff: noqa: F401  (a namespace)
+
+from __future__ import annotations
+
+from typing import Any as _Any
+
+from funcdiff.compat.torch._errors import unsupported as _unsupported
+from funcdiff.compat.torch.nn import functional, init, utils
+from funcdiff.compat.torch.nn.activations import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
+    CrossEntropyLoss,
+    GaussianNLLLoss,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    MarginRankingLoss,
+    Mish,
+    MSELoss,
+    NLLLoss,
+    PairwiseDistance,
+    PoissonNLLLoss,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    Softmax,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+    TripletMarginLoss,
+)
+from funcdiff.compat.torch.nn.containers import (
+    ModuleDict,
+    ModuleList,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+)
+from funcdiff.compat.torch.nn.layers import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AlphaDropout,
+    AvgPool1d,
+    AvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    Bilinear,
+    Conv1d,
+    Conv2d,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Embedding,
+    Flatten,
+    GroupNorm,
+    Identity,
+    LayerNorm,
+    Linear,
+    MaxPool1d,
+    MaxPool2d,
+    RMSNorm,
+    Unflatten,
+)
+from funcdiff.compat.torch.nn.module import Module
+from funcdiff.compat.torch.nn.parameter import Buffer, Parameter
+from funcdiff.compat.torch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+
+_MISSING = frozenset(
+    {
+        "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d",
+        "MultiheadAttention", "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder",
+        "EmbeddingBag", "CTCLoss", "DataParallel", "SyncBatchNorm", "Upsample", "PixelShuffle", "Fold", "InstanceNorm1d",
+        "InstanceNorm2d", "MultiMarginLoss", "MultiLabelMarginLoss", "AdaptiveLogSoftmaxWithLoss",
+    }
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MISSING:
+        raise _unsupported(
+            f"nn.{name}", "Write it with the functions of nn.functional, or run that part with PyTorch."
+        )
+    raise AttributeError(f"module 'torch.nn' has no attribute '{name}'")

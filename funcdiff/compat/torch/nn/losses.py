@@ -1,0 +1,372 @@
+"""Loss functions."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import funcdiff.numpy as fnp
+from funcdiff.compat.torch._apply import composed, composite
+from funcdiff.compat.torch._tensor import Tensor, plain
+from funcdiff.compat.torch.ops.reductions import log_softmax
+from funcdiff.core.primitive import REGISTRY
+
+_logaddexp, _log, _where, _abs, _exp = (
+    REGISTRY[n].function for n in ("logaddexp", "log", "where", "absolute", "exp")
+)
+
+
+def _reduced(x: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return x
+    if reduction == "mean":
+        return fnp.mean(x)
+    if reduction in ("sum", "batchmean"):
+        return fnp.sum(x)
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def _loss(node: str, f: Callable[..., Any], operands: Any, reduction: str) -> Any:
+    return composite(composed(node), lambda *v: _reduced(f(*v), reduction), operands)
+
+
+def _same_size(input: Tensor, target: Tensor, name: str) -> None:
+    if input.value.shape != target.value.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect "
+            "results due to broadcasting. Please ensure they have the same size.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
+    """As `torch.nn.functional.mse_loss`."""
+    _same_size(input, target, "mse_loss")
+    return _loss("MseLossBackward0", lambda x, y: (x - y) * (x - y), (input, target), reduction)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
+    """As `torch.nn.functional.l1_loss`."""
+    _same_size(input, target, "l1_loss")
+    distance = (input - target).abs()
+    return distance if reduction == "none" else distance.mean() if reduction == "mean" else distance.sum()
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Any:
+    """As `torch.nn.functional.smooth_l1_loss`."""
+
+    def f(x: Any, y: Any) -> Any:
+        d = _abs(x - y)
+        return _where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta) if beta else d
+
+    return _loss("SmoothL1LossBackward0", f, (input, target), reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """As `torch.nn.functional.huber_loss`."""
+
+    def f(x: Any, y: Any) -> Any:
+        d = _abs(x - y)
+        return _where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta))
+
+    return _loss("HuberLossBackward0", f, (input, target), reduction)
+
+
+# --- classification -----------------------------------------------------------------------------------------
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """As `torch.nn.functional.nll_loss`."""
+    classes = plain(target)
+    axis = 0 if input.ndim == 1 else 1
+    count = input.value.shape[axis]
+    used = classes != ignore_index
+    bad = classes[used & ((classes < 0) | (classes >= count))]
+    if bad.size:
+        raise IndexError(f"Target {bad.ravel()[0]} is out of bounds.")
+    safe = np.where(used, classes, 0)
+    factors = used.astype(input.value.dtype)
+    if weight is not None:
+        factors = factors * plain(weight)[safe]
+    where: Any = (int(safe),) if input.ndim == 1 else _places(safe)
+    total = factors.sum()
+
+    def compute(x: Any) -> Any:
+        found = -x[where] * factors
+        if reduction == "mean":
+            return fnp.sum(found) / (total or input.value.dtype.type(math.nan))
+        return _reduced(found, reduction)
+
+    return composite(
+        composed("NllLossBackward0" if input.ndim <= 2 else "NllLoss2DBackward0"), compute, (input,)
+    )
+
+
+def _places(classes: Any) -> tuple[Any, ...]:
+    """Return the index of each example's own class, classes along axis 1."""
+    rest = [
+        np.arange(n).reshape([-1 if k == m else 1 for m in range(classes.ndim)])
+        for k, n in enumerate(classes.shape)
+    ]
+    return (rest[0], classes, *rest[1:])
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """As `torch.nn.functional.cross_entropy`: of classes, or of probabilities."""
+    axis = 0 if input.ndim == 1 else 1
+    logs = log_softmax(input, axis)
+    if target.value.dtype.kind == "f":
+        return _soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis)
+    hard = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if not label_smoothing:
+        return hard
+    used = plain(target) != ignore_index
+    shape = [-1 if n == axis else 1 for n in range(input.ndim)]
+    w = 1.0 if weight is None else plain(weight).reshape(shape)
+    count = input.value.shape[axis]
+    total = used.sum() if weight is None else (plain(weight)[np.where(used, plain(target), 0)] * used).sum()
+
+    def smooth(x: Any) -> Any:
+        found = _where(used, -fnp.sum(x * w, axis=axis), 0.0)
+        return fnp.sum(found) / total if reduction == "mean" else _reduced(found, reduction)
+
+    soft = composite(composed("DivBackward0"), smooth, (logs,))
+    return (1 - label_smoothing) * hard + (label_smoothing / count) * soft
+
+
+def _soft_cross_entropy(
+    logs: Any, target: Any, weight: Any, reduction: str, smoothing: float, axis: int
+) -> Any:
+    count = logs.value.shape[axis]
+    shape = [-1 if n == axis else 1 for n in range(logs.ndim)]
+    w = 1.0 if weight is None else plain(weight).reshape(shape)
+    examples = max(1, logs.numel() // count)
+
+    def compute(x: Any, p: Any) -> Any:
+        if smoothing:
+            p = p * (1 - smoothing) + smoothing / count
+        found = -fnp.sum(x * p * w, axis=axis)
+        return fnp.sum(found) / examples if reduction == "mean" else _reduced(found, reduction)
+
+    return composite(composed("DivBackward1"), compute, (logs, target))
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """As `torch.nn.functional.binary_cross_entropy`."""
+    if np.any((plain(input) < 0) | (plain(input) > 1)):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+    def f(x: Any, y: Any, w: Any) -> Any:
+        found = -(y * _clamped_log(x) + (1.0 - y) * _clamped_log(1.0 - x))
+        return found if w is None else found * w
+
+    return _loss("BinaryCrossEntropyBackward0", f, (input, target, weight), reduction)
+
+
+def _clamped_log(x: Any) -> Any:
+    return fnp.maximum(_log(x), -100.0)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """As `torch.nn.functional.binary_cross_entropy_with_logits`."""
+
+    def f(x: Any, y: Any, w: Any, p: Any) -> Any:
+        factor = 1.0 if p is None else (p - 1.0) * y + 1.0
+        found = (1.0 - y) * x + factor * _logaddexp(-x, 0.0)
+        return found if w is None else found * w
+
+    operands = (input, target, weight, pos_weight)
+    return _loss("BinaryCrossEntropyWithLogitsBackward0", f, operands, reduction)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
+    """As `torch.nn.functional.kl_div`."""
+
+    def f(x: Any, y: Any) -> Any:
+        if log_target:
+            return _exp(y) * (y - x)
+        zero = y == 0
+        return _where(zero, 0.0, y * (_log(_where(zero, 1.0, y)) - x))
+
+    out = _loss("KlDivBackward0", f, (input, target), reduction)
+    return out / input.size(0) if reduction == "batchmean" else out
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Any = None,
+    eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """As `torch.nn.functional.poisson_nll_loss`."""
+
+    def f(x: Any, y: Any) -> Any:
+        found = _exp(x) - y * x if log_input else x - y * _log(x + eps)
+        if full:
+            big = y > 1
+            safe = _where(big, y, 1.0)
+            found = found + _where(big, safe * _log(safe) - safe + 0.5 * _log(2 * math.pi * safe), 0.0)
+        return found
+
+    return _loss("MeanBackward0", f, (input, target), reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Any:
+    """As `torch.nn.functional.gaussian_nll_loss`."""
+
+    def f(x: Any, y: Any, v: Any) -> Any:
+        v = fnp.maximum(v, eps)
+        found = 0.5 * (_log(v) + (x - y) * (x - y) / v)
+        return found + 0.5 * math.log(2 * math.pi) if full else found
+
+    return _loss("MeanBackward0", f, (input, target, var), reduction)
+
+
+# --- distances ------------------------------------------------------------------------------------------------
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Any:
+    """As `torch.nn.functional.cosine_similarity`."""
+
+    def compute(x: Any, y: Any) -> Any:
+        a = fnp.linalg.vector_norm(x, axis=dim)
+        b = fnp.linalg.vector_norm(y, axis=dim)
+        return fnp.sum(x * y, axis=dim) / (fnp.maximum(a, eps) * fnp.maximum(b, eps))
+
+    return composite(composed("SumBackward1"), compute, (x1, x2))
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Any:
+    """As `torch.nn.functional.pairwise_distance`."""
+    return composite(
+        composed("NormBackward1"),
+        lambda x, y: fnp.linalg.vector_norm(x - y + eps, axis=-1, ord=p, keepdims=keepdim),
+        (x1, x2),
+    )
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """As `torch.nn.functional.hinge_embedding_loss`."""
+
+    def f(x: Any, y: Any) -> Any:
+        return _where(y == 1, x, 0.0) + _where(y == -1, _positive(margin - x), 0.0)
+
+    return _loss("MeanBackward0", f, (input, target), reduction)
+
+
+def _positive(x: Any) -> Any:
+    return _where(x > 0, x, 0.0)
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """As `torch.nn.functional.margin_ranking_loss`."""
+    return _loss(
+        "MeanBackward0", lambda a, b, y: _positive(-y * (a - b) + margin), (input1, input2, target), reduction
+    )
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Any:
+    """As `torch.nn.functional.soft_margin_loss`."""
+    return _loss("SoftMarginLossBackward0", lambda x, y: _logaddexp(-y * x, 0.0), (input, target), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """As `torch.nn.functional.cosine_embedding_loss`."""
+
+    def f(a: Any, b: Any, y: Any) -> Any:
+        small = 1e-12
+        norms = fnp.sqrt((fnp.sum(a * a, axis=-1) + small) * (fnp.sum(b * b, axis=-1) + small))
+        cosine = fnp.sum(a * b, axis=-1) / norms
+        return _where(y == 1, 1.0 - cosine, 0.0) + _where(y == -1, _positive(cosine - margin), 0.0)
+
+    return _loss("MeanBackward0", f, (input1, input2, target), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Any:  # fmt: skip
+    """As `torch.nn.functional.triplet_margin_loss`."""
+
+    def distance(x: Any, y: Any) -> Any:
+        return fnp.linalg.vector_norm(x - y + eps, axis=-1, ord=p)
+
+    def f(a: Any, b: Any, c: Any) -> Any:
+        far = distance(a, c)
+        if swap:
+            far = fnp.minimum(far, distance(b, c))
+        return _positive(distance(a, b) - far + margin)
+
+    return _loss("MeanBackward0", f, (anchor, positive, negative), reduction)

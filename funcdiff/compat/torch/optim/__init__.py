@@ -1,0 +1,10 @@
+"""`torch.optim`: steps along gradients."""
+
+# ruff: noqa: F401  (a namespace)
+
+from __future__ import annotations
+
+from funcdiff.compat.torch.optim import lr_scheduler
+from funcdiff.compat.torch.optim.lbfgs import LBFGS
+from funcdiff.compat.torch.optim.optimizer import Optimizer
+from funcdiff.compat.torch.optim.steps import SGD, Adagrad, Adam, AdamW, RMSprop
