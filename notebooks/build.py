@@ -5,6 +5,7 @@ The `.py` files (jupytext's percent format) are the source; each `.ipynb` is mad
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads only wait for each other on arrays this small
 
 
 def sources() -> list[Path]:

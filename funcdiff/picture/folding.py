@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from funcdiff.core.tape import Literal, Record, Tape, Variable
 from funcdiff.picture.labels import Labels, is_array, kind_line, shortened
 from funcdiff.picture.scene import Edge, Node, Scene
-from funcdiff.source.naming import function_at, statement_at, text_of
+from funcdiff.source.naming import function_at, statement_at, text_of, without_folders
 
 FROM = 40  # records from which a tape is folded by itself
 BLOCKS = 30  # how many boxes are wanted
@@ -133,7 +133,7 @@ def _node(key: str, block: Block, records: Sequence[Record], labels: Labels) -> 
     if len(records) == 1:
         (record,) = records
         lines = [line for v in record.outputs for line in kind_line(v.type)]
-        return Node(key, "operation", labels.step(record), lines, tip=record.line)
+        return Node(key, "operation", labels.step(record), lines, tip=without_folders(record.line))
     counts: dict[str, int] = {}
     for record in records:
         counts[record.primitive.name] = counts.get(record.primitive.name, 0) + 1

@@ -11,6 +11,7 @@ from funcdiff.core.tape import Literal, Tape, Variable
 from funcdiff.jit.passes.dead_code import drop_dead_code
 from funcdiff.picture.labels import Labels, is_array, kind_line, shown
 from funcdiff.picture.scene import Edge, Node, Scene
+from funcdiff.source.naming import without_folders
 
 
 class Graph:
@@ -50,7 +51,7 @@ class Graph:
         title = self.labels.step(record)
         lines = [line for v in record.outputs for line in kind_line(v.type)]
         full = f"{', '.join(map(self.labels.name, record.outputs))} = {self.labels.right(record)}"
-        tip = f"{full}\n{record.line}" if record.line else full
+        tip = f"{full}\n{without_folders(record.line)}" if record.line else full
         node = Node(f"r{position}", "operation", title, lines, tip=tip)
         self._add(node, *record.outputs)
         for place, atom in enumerate(record.inputs):
@@ -92,7 +93,7 @@ class Graph:
             line = f"decided: {shown(np.asarray(guard.value))}"
             if line not in node.lines:
                 node.lines.append(line)
-            node.tip += f"\nPython's control flow read it at {guard.line}"
+            node.tip += f"\nPython's control flow read it at {without_folders(guard.line)}"
 
     def _fade(self) -> None:
         """Fade the steps that neither an output nor a guard needs."""

@@ -13,6 +13,7 @@ from funcdiff.core.tape import Record, Tape
 
 _WHERE = re.compile(r"(?P<file>.*?):(?P<number>\d+)(?:: .*)?", re.DOTALL)
 RESERVED = (*keyword.kwlist, "np", "scipy", "special", "base64", "zlib", "unpacked", "places")
+_FOLDERS = re.compile(r"^[^:]*[/\\](?=[^/\\:]*:\d+)")
 LONGEST = 40  # characters of a function's name
 Place = tuple[str, int, int]
 """A statement: its file, first and last line."""
@@ -132,6 +133,11 @@ def identifier(text: str, otherwise: str = "f") -> str:
 def without_scope(name: str) -> str:
     """Drop the functions that a function was defined in from its name."""
     return re.sub(r"[\w.<>]*<locals>\.", "", name)
+
+
+def without_folders(line: str) -> str:
+    """Drop the folders from ``folder/file.py:3: y = f(x)``: they mean nothing elsewhere."""
+    return _FOLDERS.sub("", line)
 
 
 class Names:

@@ -7,7 +7,6 @@ Plain numbers, words, None and booleans are themselves; a list with a word first
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape
 from funcdiff.core.trees import AnyTree, LeafTree
 from funcdiff.primitives.indexing import HOLE
-
-_FOLDERS = re.compile(r"^[^:]*[/\\](?=[^/\\:]*:\d+)")
+from funcdiff.source.naming import without_folders
 
 
 class Encoder:
@@ -133,8 +131,3 @@ class Encoder:
 
     def _refused(self, why: str) -> errors.UnsupportedError:
         return errors.UnsupportedError(f"tape {self.name} cannot be saved: {why}")
-
-
-def without_folders(line: str) -> str:
-    """Drop the folders from ``folder/file.py:3: y = f(x)``: they mean nothing elsewhere."""
-    return _FOLDERS.sub("", line)
