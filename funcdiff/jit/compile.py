@@ -13,6 +13,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.tape import Literal, Tape
 from funcdiff.core.trees import LEAF, flatten, path_name
+from funcdiff.jit import loops as _loops  # noqa: F401  # compiles the bodies of long loops
 from funcdiff.jit.captures import Captures
 from funcdiff.jit.derived import example, is_tangled
 from funcdiff.jit.guards import Path, Paths

@@ -11,22 +11,26 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record, Tape, Variable
 from funcdiff.jit.passes.pipeline import optimise
 from funcdiff.jit.passes.weakening import weaken
+from funcdiff.jit.program import Program
 from funcdiff.jit.source import Source, Writer
 from funcdiff.transforms.loops.body import Body, as_body, types_of
+from funcdiff.transforms.loops.interpret import COMPILERS
 from funcdiff.transforms.loops.loop import Loop, gathered, room
+from funcdiff.transforms.loops.order import is_write
 from funcdiff.transforms.loops.stack import element
 
 
 class Step(Writer):
     """Writes the source of a step; `owned` tells how many inputs it may write over."""
 
-    def __init__(self, tape: Tape, watched: Sequence[Variable] = (), owned: int = 0) -> None:
+    def __init__(self, tape: Tape, watched: Sequence[Variable], owned: int, backend: str) -> None:
         self.owned = owned
-        super().__init__(tape, watched, owned)
+        super().__init__(tape, watched, owned, backend)
 
     def given(self) -> set[int]:
         """Return the numbers of the inputs that belong to somebody else."""
@@ -38,35 +42,36 @@ class Step(Writer):
 
 
 class CompiledLoop:
-    """A loop record as something to call: its steps with ordinary products, and with careful ones."""
+    """A loop record as something to call.
 
-    def __init__(self, spec: Loop) -> None:
+    Where its steps write in place, they are source, with ordinary products first and with careful ones where
+    there is a NaN; else they are programs, which may be machine code.
+    """
+
+    def __init__(self, spec: Loop, backend: str) -> None:
         self.spec = spec
         body = as_body(spec.body)
         self.kinds = types_of(body.outputs)[spec.carries :]
         self.read = [v.type for v in body.inputs[spec.carries + spec.invariants :]]
-        self.strong_body = optimise(_tape(body))
-        self.cond = None if spec.cond is None else Step(optimise(_tape(spec.cond))).write()
-        weak, watched = weaken(self.strong_body)
-        self.weak = _step(weak, watched, spec.carries) if watched else None
-        self._strong: Source | None = None
-
-    @property
-    def strong(self) -> Source:
-        """The source of a step in which a zero stays zero."""
-        if self._strong is None:
-            self._strong = _step(self.strong_body, (), self.spec.carries)
-        return self._strong
+        self.cond = None if spec.cond is None else Program(_tape(spec.cond), backend)
+        if any(map(is_write, body.records)):
+            strong = optimise(_tape(body))
+            weak, watched = weaken(strong)
+            self.steps: list[Any] = [
+                _source(t, w, spec.carries, backend)
+                for t, w in ((weak, watched), (strong, ()))
+                if w or t is strong
+            ]
+        else:
+            self.steps = [_Constant(Program(_tape(body), backend))]
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
         """Run on plain operands."""
-        if self.weak is not None:
-            found = self._run(self.weak.make(), operands)
+        for step in self.steps:
+            found = self._run(step.make(), operands)
             if found is not None:
                 return found
-        found = self._run(self.strong.make(), operands)
-        assert found is not None
-        return found
+        raise errors.TapeError("a loop without a step")  # the last one watches for nothing
 
     def _run(self, step: Callable[..., Any], operands: Sequence[Any]) -> tuple[Any, ...] | None:
         """Run all steps; None where a value that is watched holds a NaN."""
@@ -75,7 +80,7 @@ class CompiledLoop:
         carry, invariant, stacked, count = spec.parts(operands)
         carry = [x.copy() if isinstance(x, np.ndarray) else x for x in carry]
         steps = length if length is not None else int(count[0]) if count else -1
-        going = None if self.cond is None else self.cond.make()
+        going = self.cond
         collected: list[Any] = [None if length is not None else [] for _ in self.kinds]
         i = 0
         while i != steps and (going is None or going(*carry, *invariant)[0]):
@@ -93,7 +98,7 @@ class CompiledLoop:
                         collected[k] = room(y, steps, self.kinds[k])
                     collected[k][n] = y
             i += 1
-        return (*carry, *gathered(spec, collected, self.kinds), *([np.int64(i)] if going else []))
+        return (*carry, *gathered(spec, collected, self.kinds), *([np.int64(i)] if going is not None else []))
 
 
 def _read(x: Any, n: int, kind: ArrayType) -> Any:
@@ -105,29 +110,75 @@ def _tape(body: Tape) -> Tape:
     return Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
 
 
-def _step(tape: Tape, watched: Sequence[Variable], carries: int) -> Source:
-    return Step(tape, watched, carries).write()
+def _source(tape: Tape, watched: Sequence[Variable], owned: int, backend: str) -> Source:
+    return Step(tape, watched, owned, backend).write()
+
+
+class _Constant:
+    """A function that needs no memory of its own, in the place of source."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def make(self) -> Callable[..., Any]:
+        """Return it."""
+        return self.function
 
 
 class CompiledBranch:
     """A branch record as something to call."""
 
-    def __init__(self, then: Tape, other: Tape) -> None:
-        self.sides = [Step(optimise(_tape(t))).write() for t in (other, then)]
+    def __init__(self, then: Tape, other: Tape, backend: str) -> None:
+        self.sides = [Program(_tape(t), backend) for t in (other, then)]
 
     def __call__(self, predicate: Any, *operands: Any) -> tuple[Any, ...]:
         """Run the side that is chosen."""
-        out: tuple[Any, ...] = self.sides[bool(predicate)].make()(*operands)
+        out: tuple[Any, ...] = self.sides[bool(predicate)](*operands)
         return out
 
 
-def compiled(record: Record) -> Callable[..., Any]:
+def compiled_step(body: Body, owned: int) -> Callable[[list[Any]], Sequence[Any]]:
+    """Return a body as a function of a list of values, of which it may write over the first."""
+    key = ("step", owned)
+    if key not in body.derived:
+        body.derived[key] = _source(optimise(_tape(body)), (), owned, "numpy")
+    step = body.derived[key].make()
+
+    def run(values: list[Any]) -> Sequence[Any]:
+        with np.errstate(all="ignore"):
+            out: Sequence[Any] = step(*values)
+        return out
+
+    return run
+
+
+def native_step(body: Body, owned: int) -> Callable[[list[Any]], Sequence[Any]]:
+    """Return a body as machine code, where there is some."""
+    from funcdiff.jit.native.engine import why_not
+
+    if why_not() or any(map(is_write, body.records)):
+        return compiled_step(body, owned)
+    if "native" not in body.derived:
+        body.derived["native"] = Program(_tape(body), "native")
+    program = body.derived["native"]
+    return lambda values: program(*values)
+
+
+COMPILERS += [(24, compiled_step), (2000, native_step)]
+
+
+def compiled(record: Record, backend: str) -> Callable[..., Any]:
     """Return what runs the record of a loop or a branch."""
     params = record.params
     body: Any = params.get("body", params.get("then"))
-    key = ("compiled", *(id(v) if isinstance(v, Tape) else v for v in params.values()))
+    key = ("compiled", backend, *(id(v) if isinstance(v, Tape) else v for v in params.values()))
     derived = body.derived if isinstance(body, Body) else {}
     if key not in derived:
-        derived[key] = CompiledLoop(Loop(**params)) if "body" in params else CompiledBranch(**params)
+        made: Any = (
+            CompiledLoop(Loop(**params), backend)
+            if "body" in params
+            else CompiledBranch(**params, backend=backend)
+        )
+        derived[key] = made
     found: Callable[..., Any] = derived[key]
     return found

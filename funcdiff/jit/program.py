@@ -43,10 +43,10 @@ class Code:
         return out
 
 
-def _generate(tape: Tape, watched: Sequence[Variable]) -> Source:
+def _generate(tape: Tape, watched: Sequence[Variable], backend: str) -> Source:
     """Write the source, block by block where arrays are large."""
     found = schedule(tape)
-    return generate(tape, watched) if found is None else generate_blocked(tape, found, watched)
+    return generate(tape, watched, backend) if found is None else generate_blocked(tape, found, watched)
 
 
 class Program:
@@ -74,7 +74,7 @@ class Program:
         self._mixed_segments: list[Native] = []
         self._source: _Replay | None = None
         if backend != "native" or not self._compile(nesting, floats):
-            self._source = _Replay(self.strong)
+            self._source = _Replay(self.strong, self.backend)
         self.compile_seconds = time.perf_counter() - start
 
     def _compile(self, nesting: Any, floats: bool) -> bool:
@@ -96,14 +96,14 @@ class Program:
         if found is None:
             return False
         tape, self._mixed_segments = found
-        self._mixed = Code(generate(tape))
+        self._mixed = Code(generate(tape, backend=self.backend))
         return True
 
     @property
     def replay(self) -> _Replay:
         """The program as generated source."""
         if self._source is None:
-            self._source = _Replay(self.strong)
+            self._source = _Replay(self.strong, self.backend)
         return self._source
 
     def _replay(self, *leaves: Any) -> Any:
@@ -142,8 +142,9 @@ class Program:
 class _Replay:
     """A tape as generated source, with ordinary products first, and with careful ones where there is a NaN."""
 
-    def __init__(self, strong: Tape) -> None:
+    def __init__(self, strong: Tape, backend: str = "numpy") -> None:
         self.strong = strong
+        self.backend = backend
         weak, watched = weaken(strong)
         if watched:
             kept = len(strong.outputs)
@@ -153,14 +154,14 @@ class _Replay:
         self.tape = weak
         self.watched = watched
         self.scalar = Code(generate_scalar(weak, watched)) if is_scalar(weak) else None
-        self._array_code = None if self.scalar else Code(_generate(weak, watched))
+        self._array_code = None if self.scalar else Code(_generate(weak, watched, backend))
         self._strong_code: Code | None = None
 
     @property
     def code(self) -> Code:
         """The source on arrays; for a scalar program it is made when it is needed first."""
         if self._array_code is None:
-            self._array_code = Code(generate(self.tape, self.watched))
+            self._array_code = Code(generate(self.tape, self.watched, self.backend))
         return self._array_code
 
     @property
@@ -181,6 +182,6 @@ class _Replay:
             out = (self._array_code or self.code)(leaves)
             if out is None:
                 if self._strong_code is None:
-                    self._strong_code = Code(generate(self.strong))
+                    self._strong_code = Code(generate(self.strong, backend=self.backend))
                 out = self._strong_code(leaves)
         return out

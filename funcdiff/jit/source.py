@@ -49,9 +49,12 @@ class Unsteady(Exception):
     """Raised where a result has another shape than when the program was recorded."""
 
 
-def generate(tape: Tape, watched: Sequence[Variable] = ()) -> Source:
-    """Write the source of a tape, which answers None where a watched variable holds a NaN."""
-    return Writer(tape, watched).write()
+def generate(tape: Tape, watched: Sequence[Variable] = (), backend: str = "numpy") -> Source:
+    """Write the source of a tape, which answers None where a watched variable holds a NaN.
+
+    The backend is that of the bodies of loops.
+    """
+    return Writer(tape, watched, backend=backend).write()
 
 
 class Source:
@@ -82,10 +85,13 @@ class Source:
 class Writer:
     """Writes source line by line."""
 
-    def __init__(self, tape: Tape, watched: Sequence[Variable], owned: int = 0) -> None:
+    def __init__(
+        self, tape: Tape, watched: Sequence[Variable], owned: int = 0, backend: str = "numpy"
+    ) -> None:
         self.tape = tape
         self.watched = {v.number for v in watched}
         self.plan = plan(tape, owned)
+        self.backend = backend
         self.names: dict[str, Any] = {}
         self.of_object: dict[int, str] = {}
         self.uses: dict[str, int] = {}
@@ -273,7 +279,7 @@ class Writer:
             case "loop" | "branch" if bodies(record):
                 from funcdiff.jit.loops import compiled
 
-                call = f"{self.name_of(compiled(record), name)}({', '.join(args)})"
+                call = f"{self.name_of(compiled(record, self.backend), name)}({', '.join(args)})"
             case "where":
                 call = f"{self.name_of(np.where, 'where')}({', '.join(args)})"
             case _:

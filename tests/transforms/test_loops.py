@@ -337,7 +337,7 @@ def test_the_body_is_shown_indented():
     shown = str(fd.trace(lambda c, xs: fd.scan(lambda c, x: (c * x, c), c, xs))(1.0, np.ones(3)))
     assert shown.partition("(c")[2] == (
         ": float64[], xs: float64[3]):\n"
-        "  x2: float64[], x3: float64[3] = loop(c, xs, carries=1, length=3)\n"
+        "  x2: float64[], x3: float64[3] = loop(c, xs, carries=1, invariants=0, length=3)\n"
         "    body(x0: float64[], x1: float64[]):\n"
         "      x2: float64[] = multiply(x0, x1)\n"
         "      return x2, x0\n"

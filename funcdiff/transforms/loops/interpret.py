@@ -5,11 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from funcdiff.core.mutation import Cell, Path, update
 from funcdiff.core.tape import Literal, Record, Tape, variables
 from funcdiff.primitives.putting import path_to
 from funcdiff.transforms.loops.body import Body
 from funcdiff.transforms.loops.order import is_write
+
+Runner = Callable[[list[Any]], Sequence[Any]]
+COMPILERS: list[tuple[int, Callable[[Body, int], Runner]]] = []
+"""What makes faster functions of a body, which may write over so many of its first inputs, and after how many
+steps that is worth the while; entered by `funcdiff.jit`."""
+
+
+class Steps:
+    """Runs a body again and again, compiled when it has been run often."""
+
+    def __init__(self, body: Body, owned: int) -> None:
+        self.body = body
+        self.owned = owned
+        self.level = 0
+        self.run: Runner = interpreter(body)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether steps may write over what is carried, and over what was made of it."""
+        return self.level > 0
+
+    def __call__(self, values: list[Any]) -> list[Any]:
+        """Take a step; the list of values is emptied."""
+        taken = self.body.derived["taken"] = self.body.derived.get("taken", 0) + 1
+        if self.level < len(COMPILERS) and taken > COMPILERS[self.level][0]:
+            if not self.compiled:
+                values[: self.owned] = [
+                    x.copy() if isinstance(x, np.ndarray) else x for x in values[: self.owned]
+                ]
+            while self.level < len(COMPILERS) and taken > COMPILERS[self.level][0]:
+                self.level += 1
+            self.run = COMPILERS[self.level - 1][1](self.body, self.owned)
+        outs = list(self.run(values))
+        values.clear()
+        return outs
 
 
 class Interpreter:

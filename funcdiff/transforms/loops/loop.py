@@ -19,7 +19,7 @@ from funcdiff.core.primitive import General, register
 from funcdiff.core.recording import apply
 from funcdiff.core.tape import Tape
 from funcdiff.transforms.loops.body import as_body, types_of
-from funcdiff.transforms.loops.interpret import interpreter
+from funcdiff.transforms.loops.interpret import Steps
 from funcdiff.transforms.loops.stack import Stack, element
 
 
@@ -81,12 +81,12 @@ def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
     carry, invariant, stacked, count = spec.parts(operands)
     del operands
     body = as_body(spec.body)
-    step = interpreter(body)
+    step = Steps(body, spec.carries)
     kinds = types_of(body.outputs)[spec.carries :]
     of_stacked = [v.type for v in body.inputs[spec.carries + spec.invariants :]]
     steps = spec.length if spec.length is not None else int(count[0]) if count else -1
     collected: list[Any] = [None if spec.length is not None else [] for _ in kinds]
-    cond = None if spec.cond is None else interpreter(as_body(spec.cond))
+    cond = None if spec.cond is None else Steps(as_body(spec.cond), 0)
     for x in stacked:
         found = x.steps if isinstance(x, Stack) else len(x) if spec.length is not None else steps
         if found < steps or (found > steps and spec.length is not None):
@@ -104,7 +104,7 @@ def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
             if collected[k] is None:
                 collected[k] = room(y, steps, kinds[k])
             if spec.length is None:
-                collected[k].append(y)
+                collected[k].append(y.copy() if step.compiled and isinstance(y, np.ndarray) else y)
             else:
                 collected[k][n] = y
         del outs
