@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 
 import funcdiff as fd
 import funcdiff.scipy.linalg
+from funcdiff.jit.native.engine import why_not
 
-pytest.importorskip("llvmlite")
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
 
 RNG = np.random.default_rng(5)
 
