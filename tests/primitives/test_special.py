@@ -228,3 +228,105 @@ def test_importing_funcdiff_does_not_import_scipy():
 def test_gradients_keep_the_precision_of_the_input(f, dtype):
     x = np.array([0.5, 1.5], dtype)
     assert fd.grad(lambda x: np.sum(f(x)))(x).dtype == dtype
+
+
+# --- functions that are not ufuncs ---------------------------------------------------------------------------
+
+FUNCTIONS = {
+    "multigammaln": lambda s, x: s.multigammaln(x + 3, 3),
+    "comb": lambda s, x: s.comb(x + 4, x),
+    "comb with repetition": lambda s, x: s.comb(x + 4, x, repetition=True),
+    "perm": lambda s, x: s.perm(x + 4, x),
+    "factorial": lambda s, x: s.factorial(3 * x),
+    "softplus": lambda s, x: s.softplus(x),
+    "diric": lambda s, x: s.diric(5 * x, 4),
+    "lambertw": lambda s, x: np.real(s.lambertw(x)),
+    "lambertw, lower branch": lambda s, x: np.real(s.lambertw(-x / 3, -1)),
+    "jvp": lambda s, x: s.jvp(1.5, x, 2),
+    "yvp": lambda s, x: s.yvp(1.5, x, 2),
+    "ivp": lambda s, x: s.ivp(1.5, x, 3),
+    "kvp": lambda s, x: s.kvp(1.5, x, 3),
+    "h1vp": lambda s, x: np.imag(s.h1vp(1.5, x)),
+    "h2vp": lambda s, x: np.imag(s.h2vp(1.5, x)),
+    "spherical_jn": lambda s, x: s.spherical_jn(2, x),
+    "spherical_yn": lambda s, x: s.spherical_yn(2, x, True),
+    "spherical_in": lambda s, x: s.spherical_in(np.array([0, 3]), x),
+    "spherical_kn": lambda s, x: s.spherical_kn(2, x, derivative=True),
+    "assoc_laguerre": lambda s, x: s.assoc_laguerre(x, 3, 1.5),
+    "legendre_p": lambda s, x: s.legendre_p(3, x),
+    "assoc_legendre_p": lambda s, x: s.assoc_legendre_p(3, 1, x),
+    "assoc_legendre_p, normalized": lambda s, x: s.assoc_legendre_p(3, -2, x, norm=True),
+    "sph_legendre_p": lambda s, x: s.sph_legendre_p(3, -2, x),
+    "sph_harm_y": lambda s, x: np.real(s.sph_harm_y(3, 2, x, x * x)),
+    "zeta": lambda s, x: s.zeta(x + 2),
+    "zeta of two arguments": lambda s, x: s.zeta(x + 2, x),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_are_not_ufuncs(name):
+    f = FUNCTIONS[name]
+    x = np.array([0.3, 0.7])
+    expected = f(sp, x)
+    value, _ = fd.pullback(lambda x: f(special, x), x)
+    assert np.shape(value) == np.shape(expected)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_array_equal(f(special, x), expected)
+    fd.testing.check_grads(lambda x: f(special, x), (x,), order=2)
+    together = fd.vmap(fd.grad(lambda x: np.sum(f(special, x))))(np.stack([x, x / 2]))
+    np.testing.assert_allclose(together[1], fd.grad(lambda x: np.sum(f(special, x)))(x / 2), rtol=1e-10)
+
+
+def test_diric_where_the_quotient_is_zero_over_zero():
+    slope_of = fd.grad(fd.grad(lambda x: special.diric(x, 5)))
+    np.testing.assert_allclose(slope_of(2 * np.pi), -(5**2 - 1) / 12, rtol=1e-12)
+
+
+# --- nothing is dropped -----------------------------------------------------------------------------------------
+
+
+def test_every_public_name_of_scipy_special_is_here():
+    assert [name for name in sp.__all__ if not hasattr(special, name)] == []
+
+
+def test_every_ufunc_takes_traced_arrays_or_says_why_not():
+    from funcdiff.numpy import _protocol
+
+    assert [
+        n for n in dir(sp) if isinstance(getattr(sp, n), np.ufunc) and getattr(sp, n) not in _protocol.UFUNCS
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: special.roots_jacobi(3, x[0], x[1]),
+        lambda x: special.ellip_harm(5.0, 8.0, 1, 1, x[0]),
+        lambda x: special.comb(x, 2, exact=True),
+        lambda x: special.legendre_p_all(3, x),
+        lambda x: special.factorial2(x),
+        lambda x: sp.ncfdtrinc(2.0, 3.0, 0.5, x),
+        lambda x: special.ncfdtrinc(2.0, 3.0, 0.5, x),
+        lambda x: special.legendre_p(3, x, diff_n=1),
+    ],
+)
+def test_what_has_no_derivative_says_so(f):
+    with pytest.raises(fd.errors.UnsupportedError, match=r"scipy\.special"):
+        fd.grad(lambda x: np.sum(f(x)))(np.array([0.3, 0.7]))
+
+
+def test_missing_arguments_are_named_with_the_reason():
+    with pytest.raises(fd.errors.MissingRuleError, match=r"expn .*argument 0: it is an integer parameter"):
+        fd.grad(lambda n: sp.expn(n, 0.3))(5.0)
+    with pytest.raises(fd.errors.MissingRuleError, match=r"mathieu_modcem1 .*argument 1: no accurate method"):
+        fd.grad(lambda q: sp.mathieu_modcem1(1, q, 0.5)[0])(1.0)
+
+
+def test_several_outputs_in_plain_spelling():
+    x = np.array([0.4, 1.3])
+    np.testing.assert_allclose(slope(lambda x: sp.airy(x)[0], x), sp.airy(x)[1], rtol=1e-14)
+    np.testing.assert_allclose(slope(lambda x: sum(sp.sici(x)), x), (np.sin(x) + np.cos(x)) / x, rtol=1e-14)
+    np.testing.assert_allclose(slope(lambda x: sp.ellipj(x, 0.3)[3], x), sp.ellipj(x, 0.3)[2], rtol=1e-14)
+    values, slopes = fd.jvp(sp.fresnel, (x,), (np.ones(2),))
+    np.testing.assert_array_equal(values, sp.fresnel(x))
+    np.testing.assert_allclose(slopes, [np.sin(np.pi / 2 * x * x), np.cos(np.pi / 2 * x * x)], rtol=1e-14)
