@@ -237,14 +237,18 @@ def _refuse_fits(frame: Any) -> None:
         frame = frame.f_back
 
 
+_LISTS_OF_POLYNOMIALS = ("scipy.signal._filter_design", "scipy.signal._lti_conversion")
+"""Where SciPy takes an array of objects for a list of polynomials, which gives other shapes than numbers do."""
+
+
 def _refuse_where_objects_differ(frame: Any) -> None:
     """Refuse to become an array of objects where SciPy would give that another meaning than numbers."""
-    for _ in range(4):  # SciPy's helpers lie between
-        if frame is None:
-            return
-        if frame.f_code.co_name == "_align_nums":  # it takes objects for a list of numerators
+    while frame is not None and (module := frame.f_globals.get("__name__", "")).startswith("scipy"):
+        if module in _LISTS_OF_POLYNOMIALS:
             raise errors.ConversionError(
-                errors.at_user_line("scipy.signal takes a traced numerator for a list of numerators")
+                errors.at_user_line(
+                    "scipy.signal takes a traced array of coefficients for a list of polynomials"
+                )
             )
         frame = frame.f_back
 

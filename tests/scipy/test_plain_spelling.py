@@ -75,7 +75,8 @@ NAMED = {
     ),
     "scipy.signal.lfilter": (lambda x: scipy.signal.lfilter([1.0], [1.0, 0.5], x), "fd.numerical"),
     "scipy.signal.convolve2d": (lambda x: scipy.signal.convolve2d(np.outer(x, x), A), "fd.numerical"),
-    "scipy.signal.zpk2ss": (lambda x: scipy.signal.zpk2ss(x[0], x[1], 2.0)[2], "fd.numerical"),
+    "scipy.signal.zpk2ss": (lambda x: scipy.signal.zpk2ss(0.5, x[1], 2.0)[2], "fd.numerical"),
+    "scipy.signal.lp2lp": (lambda x: scipy.signal.lp2lp([1.0, 2.0], x)[0], "fd.numerical"),
     "as_strided": (lambda x: scipy.linalg.circulant(x), "fd.scipy"),
 }
 
