@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from functools import cache
 from typing import Any
 
@@ -21,11 +22,13 @@ AXES = 24
 SHAPE = 32
 DESCRIPTOR = 56
 FLAGS = 64
+WEAK = 72
 
 CONTIGUOUS = 0x0001
 ALIGNED = 0x0100
+OWN = CONTIGUOUS | 0x0004 | ALIGNED | 0x0400  # of an array that has its own memory, and may be written to
 
-_API = {"PyArray_Type": 2, "PyArray_Scalar": 60, "PyArray_New": 93}
+_API = {"PyArray_Type": 2, "PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_New": 93}
 _PYTHON = (
     "PyDict_GetItem",
     "PyErr_NoMemory",
@@ -35,6 +38,7 @@ _PYTHON = (
     "PyObject_Vectorcall",
     "PyTuple_New",
     "Py_DecRef",
+    "Py_IncRef",
     "_Py_NoneStruct",
 )
 
@@ -87,7 +91,17 @@ def _check() -> None:
     ]
     for x in (np.zeros((3, 5)), np.zeros((2, 3, 4), np.float32)[::2], np.zeros(7, np.int64)[1:]):
         flags = word(x, FLAGS, ctypes.c_int)
+        before, count = word(x, WEAK), word(x, 0, ctypes.c_uint32)
+        references = [x] * 7
+        reference = weakref.ref(x)
         same += [
+            (before, 0),
+            (word(x, WEAK), id(reference)),
+            (word(x, 0, ctypes.c_uint32) - count, len(references)),
+            (
+                flags & OWN == OWN,
+                x.flags.c_contiguous and x.flags.owndata and x.flags.writeable and x.flags.aligned,
+            ),
             (word(x, TYPE), id(np.ndarray)),
             (word(x, DATA), x.__array_interface__["data"][0]),
             (word(x, AXES, ctypes.c_int), x.ndim),

@@ -26,8 +26,9 @@ from funcdiff.jit.native.arrays import (
     contiguous_strides,
     fits,
 )
-from funcdiff.jit.native.emit import STACK, Emitter, parts
+from funcdiff.jit.native.emit import STACK, Emitter
 from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, NotNative, kind_of
+from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
 from funcdiff.jit.native.spaces import UNROLLED, flat_variables, lane_sizes, natural

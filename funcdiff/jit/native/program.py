@@ -14,11 +14,11 @@ from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.jit.native import assembled, calls, layout, mapped, products, rearranged, reduced, wrapper  # noqa: F401  they enter handlers
 from funcdiff.jit.native.elementwise import loop_kinds
-from funcdiff.jit.native.emit import declarations
 from funcdiff.jit.native.engine import ARENA, Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
+from funcdiff.jit.native.pairwise import declarations
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 
@@ -69,7 +69,7 @@ class Native:
 
     def within(self, slow: Any, captured: Sequence[tuple[Any, Any, Any]]) -> Any:
         """Return the builtin with something else to call where a check fails, and captured objects to check."""
-        return wrapper.builtin(self._library, self._table, slow, captured)
+        return wrapper.builtin(self._library, self._table, len(self.outputs), slow, captured)
 
     def _regular(self, *leaves: Any) -> Any:
         """Call with leaves made contiguous, and the like; where that does not help, take the slow path."""

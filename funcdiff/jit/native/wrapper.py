@@ -2,13 +2,17 @@
 
 One function, compiled once per process, serves all kernels: what it is to check and to make stands in a table.
 It has the signature of a METH_FASTCALL | METH_KEYWORDS function. Its `self` is a tuple: what to call where a
-check fails, the table, the owner of the machine code, then triples of what the program has captured (a cell
-and None, or a dict and a name; and the object that was seen there).
+check fails, the table, the owner of the machine code, a list of large results, then triples of what the
+program has captured (a cell and None, or a dict and a name; and the object that was seen there).
+
+Large results are kept, and used again once nobody else refers to them: new memory comes page by page, which
+takes longer than to compute a cheap function.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
 from collections.abc import Sequence
 from functools import cache
@@ -22,12 +26,13 @@ from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.nesting import Nesting
 
 RELEASE = 1 << 17  # operations from which other threads may run meanwhile
+KEPT = 1 << 18  # bytes from which a result is kept, to be used again
 _FLAGS = 0x80 | 0x02  # METH_FASTCALL | METH_KEYWORDS
 
 # words of the table: the kernel's address, how many inputs and outputs, whether to release the interpreter's
-# lock, how many steps of nesting there are, and where they begin; then five words per input and four per output,
-# the first of which is the dtype of what becomes a NumPy scalar, and zero for an array
-_HEAD, _INPUT, _OUTPUT = 6, 5, 4
+# lock, how many steps of nesting there are, and where they begin; then five words per input and per output, of
+# which the first is the dtype of what becomes a NumPy scalar, and zero for an array; the last is one for what is kept
+_HEAD, _INPUT, _OUTPUT = 6, 5, 5
 
 _LEAF, _TUPLE, _LIST = 0, 1, 2
 
@@ -37,7 +42,9 @@ declare ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)
 declare ptr @PyArray_Scalar(ptr, ptr, ptr)
 declare ptr @PyTuple_New(i64)
 declare ptr @PyList_New(i64)
+declare ptr @PyArray_DescrFromType(i32)
 declare void @Py_DecRef(ptr)
+declare void @Py_IncRef(ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyDict_GetItem(ptr, ptr)
 declare ptr @PyEval_SaveThread()
@@ -52,7 +59,7 @@ entry:
   %size = load i64, ptr %size.at
   br label %head
 head:
-  %i = phi i64 [ 3, %entry ], [ %i.next, %next ]
+  %i = phi i64 [ 4, %entry ], [ %i.next, %next ]
   %more = icmp ult i64 %i, %size
   br i1 %more, label %body, label %yes
 body:
@@ -84,6 +91,57 @@ no:
   ret i1 false
 }}
 
+; whether nobody else refers to an array, and it is still as it was made
+define internal i1 @is_free(ptr %x, ptr %dims, i64 %ndim, i32 %number) noinline {{
+entry:
+  %count = load i32, ptr %x
+  %alone = icmp eq i32 %count, 1
+  %type.at = getelementptr i8, ptr %x, i64 {layout.TYPE}
+  %type = load ptr, ptr %type.at
+  %is.array = icmp eq ptr %type, @PyArray_Type
+  %candidate = and i1 %alone, %is.array
+  br i1 %candidate, label %array, label %no
+array:
+  %flags.at = getelementptr i8, ptr %x, i64 {layout.FLAGS}
+  %flags = load i32, ptr %flags.at
+  %of.interest = and i32 %flags, {layout.OWN}
+  %flags.right = icmp eq i32 %of.interest, {layout.OWN}
+  %weak.at = getelementptr i8, ptr %x, i64 {layout.WEAK}
+  %weak = load ptr, ptr %weak.at
+  %no.weak = icmp eq ptr %weak, null
+  %descriptor.at = getelementptr i8, ptr %x, i64 {layout.DESCRIPTOR}
+  %descriptor = load ptr, ptr %descriptor.at
+  %expected.descriptor = call ptr @PyArray_DescrFromType(i32 %number)
+  call void @Py_DecRef(ptr %expected.descriptor)
+  %dtype.right = icmp eq ptr %descriptor, %expected.descriptor
+  %axes.at = getelementptr i8, ptr %x, i64 {layout.AXES}
+  %axes.int = load i32, ptr %axes.at
+  %axes = zext i32 %axes.int to i64
+  %axes.right = icmp eq i64 %axes, %ndim
+  %right.0 = and i1 %flags.right, %no.weak
+  %right.1 = and i1 %dtype.right, %axes.right
+  %right = and i1 %right.0, %right.1
+  %shape.at = getelementptr i8, ptr %x, i64 {layout.SHAPE}
+  %shape = load ptr, ptr %shape.at
+  br i1 %right, label %head, label %no
+head:
+  %j = phi i64 [ 0, %array ], [ %j.next, %body ]
+  %more = icmp ult i64 %j, %ndim
+  br i1 %more, label %body, label %yes
+body:
+  %length.at = getelementptr i64, ptr %shape, i64 %j
+  %length = load i64, ptr %length.at
+  %wanted.at = getelementptr i64, ptr %dims, i64 %j
+  %wanted = load i64, ptr %wanted.at
+  %same = icmp eq i64 %length, %wanted
+  %j.next = add i64 %j, 1
+  br i1 %same, label %head, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}
+
 define ptr @call(ptr %self, ptr %args, i64 %nargs, ptr %names) {{
 entry:
   %bytes.at = getelementptr i8, ptr %self, i64 {layout.ITEMS + 8}
@@ -101,7 +159,7 @@ entry:
 counted:
   %size.at = getelementptr i8, ptr %self, i64 {layout.CONTENT}
   %size = load i64, ptr %size.at
-  %has.captures = icmp ugt i64 %size, 3
+  %has.captures = icmp ugt i64 %size, 4
   br i1 %has.captures, label %captured, label %arguments
 captured:
   %same = call i1 @same_captures(ptr %self)
@@ -216,13 +274,40 @@ out.array:
   %number.long = load i64, ptr %number.at
   %number = trunc i64 %number.long to i32
   %out.axes = trunc i64 %out.ndim to i32
+  %keep.at = getelementptr i64, ptr %out.at, i64 4
+  %keep = load i64, ptr %keep.at
+  %is.kept = icmp ne i64 %keep, 0
+  br i1 %is.kept, label %kept, label %out.new
+kept:
+  %kept.list.at = getelementptr i8, ptr %self, i64 {layout.ITEMS + 24}
+  %kept.list = load ptr, ptr %kept.list.at
+  %kept.items.at = getelementptr i8, ptr %kept.list, i64 {layout.ITEMS}
+  %kept.items = load ptr, ptr %kept.items.at
+  %kept.at = getelementptr ptr, ptr %kept.items, i64 %k
+  %old = load ptr, ptr %kept.at
+  %old.free = call i1 @is_free(ptr %old, ptr %out.dims, i64 %out.ndim, i32 %number)
+  br i1 %old.free, label %reuse, label %replace
+reuse:
+  call void @Py_IncRef(ptr %old)
+  br label %out.made
+replace:
+  %fresh = call ptr @PyArray_New(ptr @PyArray_Type, i32 %out.axes, ptr %out.dims, i32 %number, ptr null, ptr null, i32 0, i32 0, ptr null)
+  %is.fresh = icmp ne ptr %fresh, null
+  br i1 %is.fresh, label %exchange, label %failed
+exchange:
+  call void @Py_IncRef(ptr %fresh)
+  store ptr %fresh, ptr %kept.at
+  call void @Py_DecRef(ptr %old)
+  br label %out.made
+out.new:
   %new = call ptr @PyArray_New(ptr @PyArray_Type, i32 %out.axes, ptr %out.dims, i32 %number, ptr null, ptr null, i32 0, i32 0, ptr null)
   %is.new = icmp ne ptr %new, null
   br i1 %is.new, label %out.made, label %failed
 out.made:
+  %made = phi ptr [ %new, %out.new ], [ %old, %reuse ], [ %fresh, %exchange ]
   %object.at = getelementptr ptr, ptr %objects, i64 %k
-  store ptr %new, ptr %object.at
-  %new.data.at = getelementptr i8, ptr %new, i64 {layout.DATA}
+  store ptr %made, ptr %object.at
+  %new.data.at = getelementptr i8, ptr %made, i64 {layout.DATA}
   %new.data = load ptr, ptr %new.data.at
   br label %out.next
 out.next:
@@ -437,7 +522,8 @@ def table(
             words += [id(dtype.type), other, 0, 0, 0]
         shapes += shape
     for (shape, dtype), array in zip(outputs, arrays, strict=True):
-        words += [0 if shape or array else id(dtype), len(shape), at + len(shapes), dtype.num]
+        keep = int(dtype.itemsize * math.prod(shape) >= KEPT)
+        words += [0 if shape or array else id(dtype), len(shape), at + len(shapes), dtype.num, keep]
         shapes += shape
     words[5] = at + len(shapes)
     return struct.pack(
@@ -455,9 +541,11 @@ def _steps(nesting: Nesting) -> list[tuple[int, int]]:
     ]
 
 
-def builtin(library: Library, words: bytes, slow: Any, captured: Sequence[tuple[Any, Any, Any]] = ()) -> Any:
+def builtin(
+    library: Library, words: bytes, outputs: int, slow: Any, captured: Sequence[tuple[Any, Any, Any]] = ()
+) -> Any:
     """Return the builtin function; it keeps the machine code alive."""
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
     flat = [x for triple in captured for x in triple]
-    return new(ctypes.addressof(_definition()), (slow, words, library, *flat), None)
+    return new(ctypes.addressof(_definition()), (slow, words, library, [None] * outputs, *flat), None)
