@@ -125,7 +125,18 @@ def setting(value: Any) -> str:
         return f"({', '.join(map(setting, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
         return f"[{', '.join(map(setting, value))}]"
-    raise errors.UnsupportedError(f"a setting of type {type(value).__name__} has no source")
+    if type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr"):
+        return sparse(value)
+    raise errors.UnsupportedError(
+        f"to_source: a step is set up with a {type(value).__name__}, which has no source. Leave it out of the traced function."
+    )
+
+
+def sparse(matrix: Any) -> str:
+    """Write a sparse matrix by its rows."""
+    rows = matrix.tocsr()
+    parts = ", ".join(map(array, (rows.data, rows.indices, rows.indptr)))
+    return f"scipy.sparse.csr_array(({parts}), shape={rows.shape})"
 
 
 def index(value: Any) -> str:

@@ -202,9 +202,7 @@ def _sinc(args: list[Expression], record: Record) -> Expression | None:
 
 
 def _product(args: list[Expression], record: Record) -> Expression:
-    matrix = record.params["matrix"].tocsr()
-    parts = ", ".join(map(constants.array, (matrix.data, matrix.indices, matrix.indptr)))
-    return Expression(f"scipy.sparse.csr_array(({parts}), shape={matrix.shape}) @ {args[0].within(7)}", 6)
+    return Expression(f"{constants.sparse(record.params['matrix'])} @ {args[0].within(7)}", 6)
 
 
 def _argument(name: str) -> Spelling:
