@@ -9,6 +9,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.free import settle
 from funcdiff.core.matching import convert
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
@@ -261,6 +262,8 @@ def check_holomorphic_inputs(name: str, f: Any, leaves: Sequence[Any]) -> None:
 
 def own(x: Any, shared: Sequence[Any] = ()) -> Any:
     """Return a result that nobody else holds: views, read-only arrays and inputs are copied."""
+    if type(x) is TracedArray:
+        x = settle(x)
     if type(x) is np.ndarray:
         if x.base is not None or not x.flags.writeable or _is_among(x, shared):
             return x.copy(order="K")

@@ -514,6 +514,32 @@ def test_nothing_grows():
     assert len(gc.get_objects()) <= before + 5
 
 
+WITH_CONSTANT_BUFFERS = {
+    "product": lambda x: np.sum(np.array([2.0, 3.0, 4.0]) * x),
+    "quotient": lambda x: np.sum(np.ones(3) / x),
+    "power": lambda x: np.sum(x ** np.array([2.0, 3.0, 4.0])),
+    "matmul": lambda x: np.sum((np.eye(3) * 2) @ x),
+    "solve": lambda x: np.sum(np.linalg.solve(np.eye(3) + 0.1, x)),
+    "maximum": lambda x: np.sum(np.maximum(x, np.ones(3))),
+    "interp": lambda x: np.sum(np.interp(x, np.arange(4.0), np.array([1.0, 3.0, 2.0, 5.0]))),
+    "norm": lambda x: np.linalg.norm(x - np.full(3, 0.5)),
+    "softmax": lambda x: np.sum(special.softmax(x) * np.arange(3.0)),
+    "fft": lambda x: np.sum(np.abs(np.fft.fft(x) * np.linspace(1, 2, 3))),
+}
+
+
+@pytest.mark.parametrize("name", WITH_CONSTANT_BUFFERS)
+def test_results_are_plain(name):
+    f = rebind(WITH_CONSTANT_BUFFERS[name])
+    results = [
+        f(X), *fd.value_and_grad(f)(X), *fd.jvp(f, X, X), *fd.vjp(f, X), fd.hessian(f)(X), fd.hvp(f, X, X)[1],
+        fd.jacobian(lambda x: f(x) * x, X), fd.vmap(fd.grad(f))(np.stack([X, X])), fd.jit(fd.grad(f))(X),
+        fd.pullback(f, X)[1](1.0)[0], fd.linearize(f, X)[1](X),
+    ]  # fmt: skip
+    assert {type(r) for r in results} <= {np.ndarray, np.float64}
+    assert_allclose(results[2], results[-2])
+
+
 def test_errors_name_the_users_line():
     def f(x):
         y = np.zeros(2)
