@@ -50,6 +50,9 @@ def _of(ufunc: _np.ufunc) -> Ufunc:
     return Ufunc(ufunc, _protocol.UFUNCS[ufunc])
 
 
+_REFUSED: dict[str, str] = {}
+
+
 def _refused(ufunc: _np.ufunc, why: str) -> Ufunc:
     """Return a ufunc of SciPy's that takes plain arrays only, in plain spelling too."""
 
@@ -62,6 +65,7 @@ def _refused(ufunc: _np.ufunc, why: str) -> Ufunc:
             )
         )
 
+    _REFUSED[ufunc.__name__] = why
     return Ufunc(ufunc, refuse)
 
 

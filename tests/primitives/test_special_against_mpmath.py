@@ -44,6 +44,10 @@ def smirnov(n, d):
     )
 
 
+def besselpoly(a, lmb, nu):
+    return mp.quad(lambda x: x**lmb * mp.besselj(nu, 2 * a * x), [0, 1])
+
+
 def tukey(x, lmbda):
     return mp.findroot(lambda p: (p**lmbda - (1 - p) ** lmbda) / lmbda - x, 0.6)
 
@@ -147,6 +151,8 @@ CASES = [
     ("nctdtr", sp.nctdtr, noncentral_student, 0, [(3.0, 0.5, 1.2), (8.0, -1.0, -0.3)]),
     ("smirnov", lambda n, d: sp.smirnov(int(n), d), smirnov, 1, [(2, 0.16), (9, 0.47), (50, 0.1)]),
     ("tklmbda", sp.tklmbda, tukey, 1, [(0.4, 0.3), (0.2, -0.7)]),
+    ("besselpoly", sp.besselpoly, besselpoly, 1, [(0.7, 0.5, 1.3), (3.0, 0.2, 2.0)]),
+    ("besselpoly", sp.besselpoly, besselpoly, 2, [(0.7, 0.5, 1.3), (3.0, 0.2, 2.0)]),
 ]
 
 
