@@ -6,6 +6,7 @@ What flows are the cotangents of `funcdiff.transforms.reverse`; nodes pull them 
 from __future__ import annotations
 
 import heapq
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -247,12 +248,31 @@ def _repeated(cot: Sequence[Any], n: int) -> bool:
     return len(cot) > 1 and any(h is cot[n] for k, h in enumerate(cot) if k != n)
 
 
+def _holders(g: Any) -> int:
+    """Count the references to the array whose memory a view shows, the view's own among them."""
+    base = g.base
+    return sys.getrefcount(base)
+
+
+_ALONE = _holders(np.zeros(2)[:1]) if sys.implementation.name == "cpython" else 0
+
+
+def _is_own(g: Any) -> bool:
+    """Tell whether nobody else holds the memory of an array, and it lies in C order."""
+    base = g.base
+    if base is None:
+        return bool(g.flags.writeable)
+    return (
+        type(base) is np.ndarray and g.flags.c_contiguous and g.flags.writeable and _holders(g) <= _ALONE + 1
+    )
+
+
 def accumulate(leaf: Any, g: Any, fresh: bool, create_graph: bool) -> None:
     """Add a cotangent to the gradient of a leaf; `fresh` says that nobody else holds the array."""
     if g.dtype.kind == "c":
         grad = _hooks.outward(g)
     else:
-        if type(g) is np.ndarray and (not fresh or g.base is not None or not g.flags.writeable):
+        if type(g) is np.ndarray and not (fresh and _is_own(g)):
             g = g.copy()
         grad = lower(g)
     old = leaf._grad
@@ -269,9 +289,10 @@ def check_versions(node: Node) -> None:
     """Refuse to use what was kept and has been overwritten since."""
     for n, (cell, seen) in enumerate(zip(node.cells, node.seen, strict=True)):
         if cell is not None and cell[0] != seen:
-            if isinstance(node, CompositeNode):
-                x = node.arrays[n]  # type: ignore[attr-defined]
-                if not node.saved(x):
+            arrays = getattr(node, "arrays", None)
+            if arrays is not None:
+                x = arrays[n]
+                if isinstance(node, CompositeNode) and not node.saved(x):
                     continue
                 raise _modified(x, cell, None, seen, cell[0])
             _rule, i, _j, x, y, v, _t = node.record

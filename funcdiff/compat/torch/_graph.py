@@ -205,6 +205,7 @@ class CompositeNode(Node):
     function: Any
     inputs: Any
     slots: Any
+    keeps = False  # whether such a node has been seen to hold arrays
 
     def pull(self, g: Any) -> Sequence[Any]:
         return self._pulled(self.record, g if self.several else (g,))
@@ -234,7 +235,9 @@ class CompositeNode(Node):
         return any(_holds(field, x) for field in self.record.records)
 
     def free(self) -> None:
-        if any(_holds(field, None) for field in self.record.records):
+        cls = type(self)
+        if cls.keeps or any(_holds(field, None) for field in self.record.records):
+            cls.keeps = True
             self.record = self.function = self.inputs = None
 
 

@@ -13,6 +13,7 @@ from funcdiff.compat.torch._apply import linear as _linear_node
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
+from funcdiff.compat.torch.nn.affine import affine
 from funcdiff.compat.torch.nn.convolution import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -45,7 +46,7 @@ from funcdiff.compat.torch.nn.losses import (
     triplet_margin_loss,
 )
 from funcdiff.compat.torch.ops import functions
-from funcdiff.compat.torch.ops.linalg import addmm, matmul
+from funcdiff.compat.torch.ops.linalg import matmul
 from funcdiff.compat.torch.ops.random import default_generator
 from funcdiff.compat.torch.ops.reductions import axis_of, vector_norm
 from funcdiff.compat.torch.ops.reductions import log_softmax as _log_softmax
@@ -65,8 +66,12 @@ _logaddexp, _where, _abs = (REGISTRY[n].function for n in ("logaddexp", "where",
 
 def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Any:
     """As `torch.nn.functional.linear`."""
-    if bias is not None and len(input.value.shape) == 2 and len(weight.value.shape) == 2:
-        return addmm(bias, input, t(weight))
+    same = bias is not None and input.value.dtype == weight.value.dtype == bias.value.dtype
+    if same and len(input.value.shape) == 2 and len(weight.value.shape) == 2:
+        m, n = input.value.shape, weight.value.shape
+        if m[1] != n[1]:
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {n[1]}x{n[0]})")
+        return affine(bias, input, t(weight))
     out = matmul(input, t(weight))
     return out if bias is None else out + bias
 

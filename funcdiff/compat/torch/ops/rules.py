@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
-from funcdiff.core.declare import elementwise, linear
+from funcdiff.core.declare import elementwise, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
 
 _greater = REGISTRY["greater"].function
@@ -85,4 +85,33 @@ mean: Any = linear(
         ((rng.standard_normal((2, 3)),), {"axis": (0, 1), "keepdims": True}),
     ],
     doc="Mean over a tuple of axes (counted from the front).",
+)
+
+
+# --- the product of a layer: rows times the rows of its weights --------------------------------------
+
+
+def _by_rows(x: Any, w: Any) -> Any:
+    return np.matmul(x, w.T)
+
+
+def _by_rows_weights(g: Any, x: Any, _w: Any) -> Any:
+    """The cotangent of the weights in their own layout, not as the transpose of another array."""
+    return REGISTRY["matmul"].function(REGISTRY["transpose"].function(g, axes=(1, 0)), x)
+
+
+def _batch_by_rows(values: Any, flags: Any, _size: int) -> Any:
+    x, w = values
+    rank = len(w.shape)
+    turned = REGISTRY["transpose"].function(w, axes=(*range(rank - 2), rank - 1, rank - 2))
+    return REGISTRY["matmul"].function(x, turned)
+
+
+product_by_rows: Any = multilinear(
+    _by_rows,
+    [lambda g, _x, w: REGISTRY["matmul"].function(g, w), _by_rows_weights],
+    batch=_batch_by_rows,
+    name="product_by_rows",
+    samples=lambda rng: [((rng.standard_normal((2, 3)), rng.standard_normal((4, 3))), {})],
+    doc="``x @ w.T`` of two matrices.",
 )

@@ -1,0 +1,81 @@
+"""The affine map of a layer, the one operation of networks that is worth a node of its own.
+
+Its rules are the transposes of `product_by_rows` and of broadcasting, called directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from funcdiff.compat.torch._graph import Node, new_node, node_class, recorded
+from funcdiff.compat.torch._recorder import edge_of, lift, lower
+from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
+from funcdiff.compat.torch._tensor import Tensor, wrap
+from funcdiff.compat.torch.ops.rules import product_by_rows
+from funcdiff.core.array_type import type_of
+from funcdiff.core.matching import match
+from funcdiff.primitives.shape import transpose
+
+_by_input, _by_weight = product_by_rows.primitive.transposes
+_TURN = (1, 0)
+
+
+class _AffineNode(Node):
+    """``record = (input, turned weight, type of the bias)``; the edges are those of bias, input and turned weight."""
+
+    __slots__ = ()
+
+    def pull(self, g: Any) -> Sequence[Any]:
+        x, turned, kind = self.record
+        return self._cotangents(g, x, None if turned is None else turned.T, kind)
+
+    def pull_recorded(self, g: Any) -> Sequence[Any]:
+        x, turned, kind = self.record
+        _, by_input, by_weight = self.next
+        if turned is not None:
+            turned = transpose(recorded(turned, by_weight), axes=_TURN)
+        return self._cotangents(g, recorded(x, by_input), turned, kind)
+
+    def _cotangents(self, g: Any, x: Any, w: Any, kind: Any) -> Sequence[Any]:
+        bias, by_input, by_weight = self.next
+        return (
+            None if bias is None else match(g, kind),
+            None if by_input is None else _by_input(g, x, w),
+            None if by_weight is None else transpose(_by_weight(g, x, w), axes=_TURN),
+        )
+
+    def free(self) -> None:
+        self.record = None
+
+
+_Addmm = node_class("AddmmBackward0", _AffineNode)
+
+
+def affine(bias: Tensor, input: Tensor, turned: Tensor) -> Any:
+    """Return ``input @ turned + bias`` for matrices, `turned` being the transpose of the weights."""
+    b, x, t = bias.value, input.value, turned.value
+    if type(b) is not np.ndarray or type(x) is not np.ndarray or type(t) is not np.ndarray:
+        return lower(product_by_rows(lift(input), transpose(lift(turned), axes=_TURN)) + lift(bias))
+    token = silence(QUIETLY)
+    try:
+        v = np.matmul(x, t)
+        v += b
+    finally:
+        unsilence(token)
+    result = wrap(v)
+    if STATE.recording:
+        edges = edge_of(bias), edge_of(input), edge_of(turned)
+        if any(e is not None for e in edges):
+            x_kept, t_kept = edges[2] is not None, edges[1] is not None
+            result.edge = new_node(
+                _Addmm,
+                edges,
+                (x if x_kept else None, t if t_kept else None, type_of(b)),
+                (input.version if x_kept else None, turned.version if t_kept else None),
+                (input.version[0] if x_kept else 0, turned.version[0] if t_kept else 0),
+            )
+            result.edge.arrays = x, t
+    return result
