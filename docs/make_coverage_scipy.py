@@ -9,7 +9,7 @@ HEAD = """# What of SciPy is covered
 
 This page is written by `docs/make_coverage_scipy.py` from the functions that are registered, and a test compares them.
 """
-SECTIONS = ("scipy_special",)
+SECTIONS = ("scipy_special", "scipy_modules")
 """Files beside this one, each with a function `section` that returns its text."""
 
 

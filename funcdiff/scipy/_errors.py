@@ -26,7 +26,14 @@ HINTS = (
 """Words by which SciPy's errors are recognized as being about arrays of objects."""
 
 
-CONVERSIONS = ("_to_float", "_to_int", "_to_complex", "_index", "as_ndarray", "_refuse_where_objects_differ")
+CONVERSIONS = (
+    "_to_float",
+    "_to_int",
+    "_to_complex",
+    "_index",
+    "as_ndarray",
+    "_refuse_where_objects_differ",
+)
 """Where a traced array refuses to become plain numbers."""
 
 

@@ -91,6 +91,12 @@ def test_errors_name_the_function_and_what_to_write(name):
     assert hint in str(caught.value)
 
 
+def test_roots_by_newtons_method_are_differentiated_through():
+    check(
+        lambda x: scipy.optimize.newton(lambda t: t * t - x[0], 1.0, fprime=lambda t: 2 * t), X, batched=False
+    )
+
+
 def test_the_users_own_errors_pass():
     def f(x):
         scipy.optimize.brentq(lambda t: t - [][0], 0.0, 1.0)

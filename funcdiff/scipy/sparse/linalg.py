@@ -72,10 +72,10 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = T
     >>> from funcdiff.scipy import sparse
     >>> from funcdiff.scipy.sparse.linalg import spsolve
     >>> def f(d):
-    ...     A = sparse.csr_array((d, [0, 1, 1], [0, 1, 3]), shape=(2, 2))
+    ...     A = sparse.csr_array((d, [0, 1, 1], [0, 2, 3]), shape=(2, 2))
     ...     return np.sum(spsolve(A, np.array([2.0, 3.0])))
     >>> fd.grad(f)(np.array([2.0, 1.0, 4.0]))
-    array([-0.375 , -0.25  , -0.125 ])
+    array([-0.3125 , -0.375  , -0.09375])
     """
     if not (is_traced(A) or is_traced(b)):
         return ssl.spsolve(A, b, permc_spec, use_umfpack)
