@@ -496,3 +496,14 @@ def test_a_chunked_jacobian_of_draws_is_refused():
     mu = np.array([0.5, 1.5])
     with pytest.raises(fd.errors.OutputError, match="other values when it was run again"):
         fd.jacfwd(lambda mu: rng.normal(mu, 1.0) ** 2, chunk_size=1)(mu)
+
+
+def test_draws_in_the_bodies_of_loops():
+    def walk(x):
+        rng = fd.numpy.random.default_rng(0)
+        return fd.fori_loop(0, 4, lambda i, c: c * rng.uniform(1, 2), x)
+
+    factor = np.prod(np.random.default_rng(0).uniform(1, 2, 4))
+    assert_allclose(fd.value_and_grad(walk)(1.0), [factor, factor])
+    with pytest.raises(UnsupportedError, match="pass the numbers"):  # the body is recorded once for all steps
+        fd.jit(walk)(1.0)

@@ -17,6 +17,7 @@ from funcdiff.core.keys import key_of
 from funcdiff.core.mutation import clone
 from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive
 from funcdiff.core.recording import TracedArray, box, revive
+from funcdiff.core.surroundings import run_inside
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.transforms.loops.order import reads_first
@@ -177,7 +178,7 @@ def record_body(
     with recorder, np.errstate(all="ignore"):  # the user's own warnings come with the steps
         inputs = [recorder.input(e, w) for e, w in zip(examples, weak, strict=True)]
         variables_ = [recorder.variables[i.place] for i in inputs]
-        outputs = [recorder.atom(o) for o in f(*inputs)]
+        outputs = [recorder.atom(o) for o in run_inside(recorder, f, *inputs)]
     if any(_holds_traced(r.params) for r in recorder.records):
         raise Unrollable(recorder)
     return recorder, variables_, outputs
