@@ -29,7 +29,7 @@ from funcdiff.jit.native.arrays import (
 from funcdiff.jit.native.emit import STACK, Emitter
 from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, NotNative, kind_of
 from funcdiff.jit.native.loops import parts
-from funcdiff.jit.native.memory import arrange, can_move, loads, move, places, recomputed
+from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
 from funcdiff.jit.native.spaces import UNROLLED, flat_variables, lane_sizes, natural
 
@@ -77,6 +77,7 @@ class Lowering:
         self.arrays: dict[int, Array] = {}
         self.bases: list[Base] = []
         self.constant_bases: dict[int, Base] = {}
+        self.stored: Stored = {}
         self.lanes = lane_sizes(tape)
         self.flat = flat_variables(tape)
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
@@ -166,8 +167,9 @@ class Lowering:
         if x.group is not None and fits(x.layout, x.type.shape, layout, shape):
             if x.group is group or not x.group.space:
                 return x.parts
-            if x.group.space == group.space and x.group.flat == group.flat:
-                again = recomputed(x.parts, group)
+            there = x.memory is not None and x.ready <= group.stage
+            if not there and x.group.space == group.space and x.group.flat == group.flat:
+                again = recomputed(x.parts, group, self.stored)
                 if again is not None:
                     return again
         memory = self.memory(x)
@@ -182,6 +184,9 @@ class Lowering:
             of = KINDS[x.type.dtype]
             x.memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
             x.ready = self.write(x, x.memory)
+            if x.group is not None and UNIFORM not in x.layout:
+                for node, offset, strides in places(x.memory, x.group, x.layout, x.parts):
+                    self.stored[id(node)] = (x.memory, offset, strides, x.ready)
         return x.memory
 
     def write(self, x: Array, memory: Memory) -> int:

@@ -83,18 +83,25 @@ def move(base: Base, to: Base) -> None:
     base.name, base.place = to.name, to.place
 
 
-def recomputed(nodes: Any, group: Group) -> Any:
-    """Return the nodes again in another group, where that costs little."""
+Stored = dict[int, tuple[Memory, int, tuple[int, ...], int]]
+"""For a node, where its numbers lie in memory: offset, strides along the loops, and the stage from which on."""
+
+
+def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
+    """Return the nodes again in another group over the same space, where that costs little."""
     found = np.empty(nodes.shape, object)
     done: dict[int, Node] = {}
-    cost = 0
+
+    def is_stored(node: Node) -> bool:
+        return id(node) in stored and stored[id(node)][3] <= group.stage
 
     def again(node: Node) -> Node:
-        nonlocal cost
         if node.group is None or not node.group.space:
             return node
         if id(node) not in done:
-            if node.op == "load":
+            if is_stored(node):
+                done[id(node)] = group.load(*stored[id(node)][:3])
+            elif node.op == "load":
                 memory, offset, strides = node.detail
                 done[id(node)] = group.load(memory, offset, strides)
             else:
@@ -106,7 +113,7 @@ def recomputed(nodes: Any, group: Group) -> Any:
         if node.group is None or not node.group.space or id(node) in seen:
             return 0
         seen.add(id(node))
-        if node.op == "load":
+        if node.op == "load" or is_stored(node):
             return 0
         if node.op not in CHEAP:
             return RECOMPUTED + 1
