@@ -21,6 +21,9 @@ class RemovableHandle:
         self.hooks = hooks
         self.id = number
 
+    def __repr__(self) -> str:
+        return f"<torch.utils.hooks.RemovableHandle object at {hex(id(self))}>"
+
     def remove(self) -> None:
         """Remove the hook; it may have been removed before."""
         self.hooks.pop(self.id, None)

@@ -227,7 +227,9 @@ def jvp(
         seeds = tuple(wrap(np.zeros(o.value.shape, o.value.dtype)).requires_grad_() for o in outs)
         grads = _gradients(outs, xs, seeds, create_graph=True)
         if strict:
-            _require([g for g in grads if g is not None], xs, "grad_input")
+            for n, g in enumerate(grads):
+                if g is None:
+                    raise RuntimeError(_independent(n))
     vs = (None,) * len(xs) if vs is None else vs
     with _recording(create_graph):
         if create_graph:

@@ -103,6 +103,9 @@ class set_grad_enabled(_Mode):
         self.mode = mode
         self.previous = _swap(on() if mode else False, STATE.inference)
 
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+
     def _again(self) -> Any:
         return type(self)(self.mode)
 

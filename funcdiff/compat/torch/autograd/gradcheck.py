@@ -78,7 +78,7 @@ def _active(args: Sequence[Any]) -> list[int]:
     found = [n for n, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not found:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     for n in found:
         if args[n].value.dtype not in (np.float64, np.complex128):

@@ -1,0 +1,126 @@
+"""Random programs give in both libraries the same values, gradients and printed text."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import funcdiff.compat.torch as ours
+from tests.compat.both import close_text, real_torch
+
+torch = real_torch()
+pytestmark = [pytest.mark.peers, pytest.mark.skipif(torch is None, reason="needs PyTorch")]
+
+STEPS = {
+    "sin": lambda t, a, b: a.sin(),
+    "tanh": lambda t, a, b: a.tanh(),
+    "sigmoid": lambda t, a, b: a.sigmoid(),
+    "relu": lambda t, a, b: t.relu(a),
+    "square": lambda t, a, b: a * a,
+    "scale": lambda t, a, b: 0.5 * a - 1,
+    "from one": lambda t, a, b: 1 - a,
+    "sum": lambda t, a, b: a + b,
+    "product": lambda t, a, b: a * b,
+    "quotient": lambda t, a, b: a / (b * b + 1),
+    "maximum": lambda t, a, b: t.maximum(a, b + 0.1),
+    "where": lambda t, a, b: t.where(a > b, a, 2 * b),
+    "matmul": lambda t, a, b: a @ b.T,
+    "transpose": lambda t, a, b: a.T,
+    "reshape": lambda t, a, b: a.reshape(-1).view(a.shape),
+    "rows": lambda t, a, b: a[[2, 0, 0]],
+    "row": lambda t, a, b: a[1] + b,
+    "column": lambda t, a, b: a[:, :1] * b,
+    "shifted": lambda t, a, b: t.cat([a[1:], b[:1]]),
+    "normalised": lambda t, a, b: a / (a.norm(dim=1, keepdim=True) + 1),
+    "softmax": lambda t, a, b: a.softmax(1),
+    "cumsum": lambda t, a, b: a.cumsum(0) / 3,
+    "sorted": lambda t, a, b: a.sort(1).values,
+    "deviation": lambda t, a, b: a - a.mean(0) + b.std(1, keepdim=True),
+    "detached": lambda t, a, b: a * b.detach(),
+    "flip": lambda t, a, b: a.flip(1),
+}
+
+
+def in_place_add(t, a, b):
+    c = a * 1
+    c += b
+    return c
+
+
+def in_place_row(t, a, b):
+    c = a.clone()
+    c[1] = b[0] * 2
+    c[:, 2].mul_(0.5)
+    return c
+
+
+STEPS |= {"in place": in_place_add, "written": in_place_row}
+
+
+def evaluate(t, values, names):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        x = t.tensor(values.tolist(), requires_grad=True)
+        a, b = x, x * 0.5
+        for name in names:
+            a, b = STEPS[name](t, a, b), a
+        loss = (a * a).mean() + b.sum()
+        (g,) = t.autograd.grad(loss, x, create_graph=True)
+        loss.backward(retain_graph=True)
+        h = t.autograd.grad((g * g).sum(), x, allow_unused=True)[0] if g.requires_grad else None
+        return loss, x.grad, h, repr(a.detach()), a.grad_fn.name() if a.grad_fn else None
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), names=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=6))
+def test_random_programs(seed, names):
+    values = np.random.default_rng(seed).uniform(-1, 1, (3, 3)).astype(np.float32)
+    mine, theirs = evaluate(ours, values, names), evaluate(torch, values, names)
+    for a, b in zip(mine[:3], theirs[:3], strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            a, b = a.detach().numpy(), b.detach().numpy()
+            assert a.dtype == b.dtype
+            assert np.allclose(a, b, rtol=2e-3, atol=1e-3 * max(1.0, float(np.abs(b).max())))
+    assert close_text(mine[3], theirs[3], rtol=1e-2)
+    assert mine[4] == theirs[4]
+
+
+NUMBERS = st.one_of(
+    st.floats(width=32, allow_nan=True, allow_infinity=True),
+    st.integers(-1000, 100000).map(float),
+    st.sampled_from([0.0, -0.0, 1.0, 0.5, 1e-5, 123456.0]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(NUMBERS, min_size=0, max_size=30), st.sampled_from([(-1,), (-1, 1), (1, -1, 1)]))
+def test_printing(values, shape):
+    a = np.array(values, np.float32).reshape(shape if values else (0,))
+    assert repr(ours.from_numpy(a)) == repr(torch.from_numpy(a))
+    with np.errstate(all="ignore"):
+        z = (a + 1j * a[::-1]).astype(np.complex64)
+    assert repr(ours.from_numpy(z)) == repr(torch.from_numpy(z))
+    integers = np.nan_to_num(a, posinf=3, neginf=-3).clip(-1e6, 1e6).astype(np.int64)
+    assert repr(ours.from_numpy(integers)) == repr(torch.from_numpy(integers))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_random_streams(seed, n):
+    for t in (ours, torch):
+        t.manual_seed(seed)
+    for draw in (
+        lambda t: t.rand(n),
+        lambda t: t.randn(n),
+        lambda t: t.randint(-3, 1000, (n,)),
+        lambda t: t.randperm(n),
+        lambda t: t.rand(n, dtype=t.float64),
+        lambda t: t.randn(n, dtype=t.float64),
+        lambda t: t.empty(n).uniform_(-1, 3),
+    ):
+        assert np.allclose(draw(ours).numpy(), draw(torch).numpy(), rtol=1e-5, atol=1e-6)
