@@ -200,3 +200,18 @@ def test_ends_of_the_domain():
     # the density of Student's t at 0 wrt df = 2, where it is 1 / sqrt(8)
     expected = ((sp.digamma(1.5) - sp.digamma(1.0)) / 2 - 1 / 4) / np.sqrt(8)
     np.testing.assert_allclose(fd.hessian(sp.stdtr, argnums=(0, 1))(2.0, 0.0)[0][1], expected)
+
+
+def test_mathieu_and_spheroidal_values_where_the_matrix_grows():
+    # central differences of SciPy's values: as many coefficients are kept on the circle as at its center
+    q = np.array([0.0, 0.24, 0.249, 0.99])
+    h = 1e-3
+    expected = (sp.mathieu_a(2, q + h) - sp.mathieu_a(2, q - h)) / (2 * h)
+    np.testing.assert_allclose(fd.elementwise_grad(lambda q: sp.mathieu_a(2, q))(q), expected, atol=1e-5)
+    c = np.array([0.5, 0.95, 1.999])
+    expected = (sp.pro_cv(1, 2, c + h) - sp.pro_cv(1, 2, c - h)) / (2 * h)
+    np.testing.assert_allclose(fd.elementwise_grad(lambda c: sp.pro_cv(1, 2, c))(c), expected, atol=1e-5)
+    expected = (sp.pro_ang1(1, 2, c + h, 0.4)[0] - sp.pro_ang1(1, 2, c - h, 0.4)[0]) / (2 * h)
+    np.testing.assert_allclose(
+        fd.elementwise_grad(lambda c: sp.pro_ang1(1, 2, c, 0.4)[0])(c), expected, atol=1e-5
+    )

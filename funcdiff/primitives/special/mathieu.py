@@ -27,9 +27,12 @@ from funcdiff.primitives.trigonometric import cos, cosh
 UNKNOWN = "no accurate method is known here for the modified functions"
 
 
-def _matrix(m: int, q: Any, odd: bool) -> tuple[Any, Any, int]:
+def _count(m: int, q: float) -> int:
+    return 20 + m // 2 + int(2 * abs(q) ** 0.5)
+
+
+def _matrix(m: int, q: Any, odd: bool, count: int) -> tuple[Any, Any, int]:
     """The matrix for Fourier coefficients, the frequencies, and the place of the eigenvalue among them."""
-    count = 20 + m // 2 + int(2 * np.sqrt(np.max(np.abs(q), initial=0.0)))
     parity = m % 2
     first = parity or (2 if odd else 0)
     frequencies = first + 2 * np.arange(count)
@@ -46,14 +49,14 @@ def _matrix(m: int, q: Any, odd: bool) -> tuple[Any, Any, int]:
 
 def _eigen(m: int, q: float, odd: bool) -> tuple[Any, Any, Any]:
     """Characteristic value and normalized coefficients on a circle about q, by continuation from q itself."""
-    matrix, frequencies, place = _matrix(m, np.array(q), odd)
+    matrix, frequencies, place = _matrix(m, np.array(q), odd, _count(m, q))
     values, vectors = np.linalg.eigh(matrix)
     return values[place], vectors[:, place], frequencies
 
 
 def _along_circle(m: int, q: float, turn: Any, odd: bool) -> tuple[Any, Any, Any]:
     _value, vector, frequencies = _eigen(m, q, odd)
-    matrices, _, _ = _matrix(m, turn, odd)
+    matrices, _, _ = _matrix(m, turn, odd, _count(m, q))
     values, vectors = np.linalg.eig(matrices)
     # the eigenvector that overlaps most with that at q is its continuation
     overlaps = np.abs(np.einsum("i,kij->kj", vector, vectors)) / np.sqrt(np.sum(np.abs(vectors) ** 2, axis=1))
