@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -81,3 +82,17 @@ def test_everything_registered_here_is_a_primitive():
     special = {"erf", "erfc", "gammaln", "digamma", "psi", "expit", "logit", "log_expit", "ndtr", "log_ndtr"}
     known = set(REGISTRY) | special | {"", "loggamma", "logaddexp2", "float_power"}
     assert set(HANDLERS) | set(elementwise.RULES) <= known
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (1, 0)])
+def test_writes_into_transposed_arrays(axes):
+    """The numbers of a transposed array do not lie side by side, and a write must reach them."""
+
+    def written(x):
+        y = np.zeros((2, 2), like=x)
+        y[0] = x
+        y[1] = y[0] * x
+        return np.sum(np.transpose(y, axes)[:, [1]] ** 2)
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_allclose(jit(fd.grad(written))(x), fd.grad(written)(x), rtol=1e-14)

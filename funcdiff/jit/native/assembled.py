@@ -164,7 +164,7 @@ def _replaced_parts(
     if x is None:
         nodes = np.full(lengths, constant(0, kind_of(out)), object)
     else:
-        nodes = np.array(np.broadcast_to(low.read(x, group, layout, out.shape), lengths))
+        nodes = np.array(np.broadcast_to(low.read(x, group, layout, out.shape), lengths), order="C")
     given = np.broadcast_to(low.read(value, group, inner, shape), numbers.shape)
     flat, seen = nodes.reshape(-1), set()
     for n, node in zip(numbers.reshape(-1).tolist(), given.reshape(-1), strict=True):
