@@ -152,6 +152,7 @@ CASES = {
     "expm_frechet": (lambda m, a, e: m.expm_frechet(a, e), S, N((3, 3))),
     "expm_cond": (lambda m, a: m.expm_cond(a), N((2, 2))),
     "logm": (lambda m, a: m.logm(a), SPD[:2, :2]),
+    "logm of a Jordan block": (lambda m, a: m.logm(a), np.array([[2.0, 1.0], [0.0, 2.0]])),
     "sqrtm": (lambda m, a: m.sqrtm(a), A),
     "signm": (lambda m, a: m.signm(a), S + np.diag([3.0, -3.0, 4.0])),
     "fractional_matrix_power": (lambda m, a: m.fractional_matrix_power(a, 0.5), SPD[:2, :2]),
@@ -248,7 +249,7 @@ DOUBLE = {
     "matmul_toeplitz",
     "matmul_toeplitz matrix",
 }  # whatever is given
-NO_FLOAT32 = {"signm", "expm_cond", "matrix_balance", "logm"} | DOUBLE
+NO_FLOAT32 = {"signm", "expm_cond", "matrix_balance", "logm", "logm of a Jordan block"} | DOUBLE
 
 
 @pytest.mark.parametrize("name", [*CASES, *DECIDED])
