@@ -290,6 +290,49 @@ def test_without_llvmlite_auto_falls_back_and_native_says_what_to_install(monkey
         jit(np.sin)
 
 
+def test_what_llvm_refuses_runs_as_numpy_source(monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise RuntimeError("no")
+
+    compiled = jit(lambda x: np.sum(x * 7.25))
+    monkeypatch.setattr(engine.Engine, "compile", refuse)
+    with pytest.warns(fd.errors.PerformanceWarning, match="LLVM"):
+        value = compiled(X)
+    assert_allclose(value, np.sum(X * 7.25))
+    assert "def run" in compiled.lower(X).source
+
+
+NARROW = """
+import sys
+import llvmlite.binding as llvm
+features = llvm.get_host_cpu_features()
+if sys.argv[1] == "narrow":
+    for name in features:
+        if name.startswith(("avx512", "avx10", "amx")):
+            features[name] = False
+llvm.get_host_cpu_features = lambda: features
+import numpy as np, funcdiff as fd
+for n in (3, 10, 2500):
+    x = np.linspace(0.1, 3.0, n)
+    f = lambda x: np.sum(np.tanh(x) * np.exp(-x**2) + np.log1p(x**2) * np.sin(x) ** 3) / np.max(x)
+    value, gradient = fd.jit(fd.value_and_grad(f), backend="native")(x)
+    print(value.tobytes().hex(), gradient.tobytes().hex())
+f = lambda p: np.stack([np.sin(p[0]) * p[1], p[0] * np.exp(p[1])])
+print(fd.jit(fd.vmap(fd.jacobian(f)), backend="native")(np.cos(np.arange(26.0)).reshape(13, 2)).tobytes().hex())
+"""
+
+
+def test_answers_do_not_depend_on_the_width_of_vectors():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", NARROW, width], capture_output=True, text=True, timeout=120, check=True
+        )
+        for width in ("wide", "narrow")
+    ]
+    assert found[0].stdout
+    assert found[0].stdout == found[1].stdout
+
+
 def test_unknown_symbols_are_refused_before_linking():
     text = "declare double @no_such_function(double)\ndefine double @g(double %x) {\n  %y = call double @no_such_function(double %x)\n  ret double %y\n}\n"
     with pytest.raises(KeyError, match="no_such_function"):

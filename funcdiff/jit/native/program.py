@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import General
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
@@ -47,6 +49,7 @@ class Native:
         self.kernel = Lowering(tape, f"kernel{number}").lower()
         self.types = [v.type for v in tape.inputs]
         self.outputs = [kind(a) for a in tape.outputs]
+        self.name = tape.name
         self.nesting = nesting
         makers = {v.number: r for r in tape.records for v in r.outputs}
         self.arrays = [isinstance(a, Variable) and _is_array(a, makers) for a in tape.outputs]
@@ -81,16 +84,21 @@ class Native:
 
 
 def compile_natives(natives: Sequence[Native]) -> None:
-    """Compile kernels as one module."""
+    """Compile kernels as one module; raises `NotNative` if LLVM does not take it."""
     kernels = [n.kernel for n in natives]
-    symbols = {**layout.symbols()}
+    symbols: dict[str, int] = {}
     for k in kernels:
         symbols |= k.symbols
     declared = declarations(line for k in kernels for line in k.declared)
     text = "\n".join([declared, *(k.text for k in kernels)])
     exports = [k.name for k in kernels] + [f"{k.name}.{ARENA}" for k in kernels if k.keeps_memory]
     level = 1 if max(k.size for k in kernels) <= OPTIMISED else 0
-    library = engine().compile(text, symbols, exports, level, keep=[k.constants for k in kernels])
+    try:
+        library = engine().compile(text, symbols, exports, level, keep=[k.constants for k in kernels])
+    except RuntimeError as error:  # of LLVM; the program runs without machine code
+        message = f"LLVM does not compile {natives[0].name}, so it runs as NumPy source: {error}"
+        warnings.warn(errors.at_user_line(message[:400]), errors.PerformanceWarning, stacklevel=2)
+        raise NotNative from error
     for native in natives:
         native.load(library)
 
@@ -221,10 +229,10 @@ def _readers(tape: Tape, native: list[list[Record]], python: list[list[Record]])
     for records in python:
         outside.update(v.number for r in records for v in variables(r.inputs))
     found = []
-    for n, records in enumerate(native):
-        later = {v.number for other in native[n + 1 :] for r in other for v in variables(r.inputs)}
-        found.append({v.number for r in records for v in r.outputs} & (outside | later))
-    return found
+    for records in reversed(native):
+        found.append({v.number for r in records for v in r.outputs} & outside)
+        outside.update(v.number for r in records for v in variables(r.inputs))
+    return found[::-1]
 
 
 def _segment(
