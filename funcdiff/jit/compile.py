@@ -19,6 +19,7 @@ from funcdiff.jit.derived import example, is_tangled
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
 from funcdiff.jit.nesting import nesting_of
+from funcdiff.jit.passes.roll import WORTH, roll
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
 from funcdiff.jit.signature import Signature, Statics
@@ -329,6 +330,7 @@ class Compiled:
         tape = trace(flat)(*values)
         if is_tangled(tape):
             return None
+        tape = roll(tape, WORTH[self.backend])
         names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
         tape = replace(tape, input_names=tuple(names[n] for n in places))
         tree = trees[-1]

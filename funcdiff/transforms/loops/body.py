@@ -243,7 +243,9 @@ def as_body(tape: Tape) -> Body:
     """Return a tape as a body; one that was stored has no examples but ones."""
     if isinstance(tape, Body):
         return tape
-    ones = tuple(np.ones(v.type.shape, v.type.dtype)[()] for v in tape.inputs)
+    ones = tuple(
+        np.full(v.type.shape, v.type.dtype.kind in "fc", v.type.dtype)[()] for v in tape.inputs
+    )  # and zeros for what may index
     return Body(
         tape.name, tape.inputs, tape.records, tape.outputs, (), tape.in_tree, tape.out_tree, examples=ones
     )
