@@ -31,6 +31,7 @@ add_module_names = False
 html_theme = "pydata_sphinx_theme"
 html_title = "funcdiff"
 html_show_sourcelink = False
+html_sidebars: dict[str, list[str]] = {"**": []}  # the pages have no sections below them
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,

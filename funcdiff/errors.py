@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
+from typing import ClassVar
 
 __all__ = [
     "ArgnumsError",
@@ -38,6 +39,14 @@ __all__ = [
 class FuncdiffError(Exception):
     """Base of every error that funcdiff raises on purpose."""
 
+    page: ClassVar[str] = ""
+    """The page of the documentation that explains it; tracebacks end with it."""
+
+    def __init__(self, *args: object, **settings: object) -> None:
+        super().__init__(*args, **settings)
+        if self.page:
+            self.add_note(f"(The documentation page {self.page} tells more.)")
+
 
 class OutputError(FuncdiffError, ValueError):
     """A function returned something the transform cannot use, such as a non-scalar to `grad`."""
@@ -45,6 +54,8 @@ class OutputError(FuncdiffError, ValueError):
 
 class DtypeError(FuncdiffError, TypeError):
     """An argument or output has a dtype that cannot be differentiated."""
+
+    page = "conventions"
 
 
 class ArgnumsError(FuncdiffError, ValueError):
@@ -66,21 +77,31 @@ class EscapedTraceError(FuncdiffError, RuntimeError):
 class ConversionError(FuncdiffError, TypeError):
     """A traced array was to become a plain Python number, which would drop its derivative."""
 
+    page = "what_to_write_instead"
+
 
 class IndexingError(FuncdiffError, IndexError):
     """An index that cannot be followed, such as one that `vmap` maps over into a plain ndarray."""
+
+    page = "what_to_write_instead"
 
 
 class PlainWriteError(FuncdiffError, TypeError):
     """A traced value was to be written into a plain ndarray, which would drop its derivative."""
 
+    page = "what_to_write_instead"
+
 
 class UnsupportedError(FuncdiffError, TypeError):
     """A function, keyword or argument that funcdiff cannot differentiate through."""
 
+    page = "what_to_write_instead"
+
 
 class MappedControlFlowError(FuncdiffError, ValueError):
     """Python control flow asked for the value of an array that `vmap` maps over."""
+
+    page = "what_to_write_instead"
 
 
 class BatchAxisError(FuncdiffError, ValueError):
@@ -90,13 +111,19 @@ class BatchAxisError(FuncdiffError, ValueError):
 class CustomRuleError(FuncdiffError, ValueError):
     """A custom derivative rule returned the wrong structure or shape, or closes over a traced value."""
 
+    page = "adding_a_primitive"
+
 
 class MissingRuleError(FuncdiffError, NotImplementedError):
     """A primitive does not state the rule that a transform needs."""
 
+    page = "adding_a_primitive"
+
 
 class TapeError(FuncdiffError, ValueError):
     """A tape is malformed, or was replayed on arguments that do not fit it."""
+
+    page = "how_the_tape_works"
 
 
 class NonFiniteError(FuncdiffError, FloatingPointError):
@@ -120,6 +147,14 @@ def _internal() -> tuple[str, ...]:
     """Return the folders whose code is not the user's."""
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES)
     return (_OWN, _GENERATED, *(os.path.dirname(file) + os.sep for file in files if file))
+
+
+def source_lines(file: str) -> list[str]:
+    """Return the lines of a file, none if they cannot be had."""
+    try:
+        return linecache.getlines(file)
+    except (IndexError, ValueError):  # doctest answers for the examples of one block only
+        return []
 
 
 def is_internal(file: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import linecache
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from funcdiff import errors
 
 FORWARD, REVERSE = "forward", "reverse"
 
@@ -19,7 +20,8 @@ class Place(NamedTuple):
     @property
     def text(self) -> str:
         """The line itself."""
-        return linecache.getline(self.file, self.number).strip()
+        lines = errors.source_lines(self.file)
+        return lines[self.number - 1].strip() if 0 < self.number <= len(lines) else ""
 
     def __str__(self) -> str:
         name = self.file.replace("\\", "/").rsplit("/", 1)[-1]

@@ -22,8 +22,6 @@ class Profile:
 
     Attributes
     ----------
-    events : list of Event
-        Every operation, in the order of their starts.
     wall_time : float
         Seconds from the start of the ``with`` block to its end.
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import keyword
-import linecache
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from funcdiff import errors
 from funcdiff.core.tape import Record, Tape
 
 _WHERE = re.compile(r"(?P<file>.*?):(?P<number>\d+)(?:: .*)?", re.DOTALL)
@@ -62,13 +62,14 @@ def statement_at(line: str) -> Place | None:
     if found is None:
         return None
     file, number = found["file"], int(found["number"])
-    inside = [s for s in _statements(file, len(linecache.getlines(file))) if s[1] <= number <= s[2]]
+    inside = [s for s in _statements(file, len(errors.source_lines(file))) if s[1] <= number <= s[2]]
     return min(inside, key=lambda s: s[2] - s[1], default=None)
 
 
 def text_of(place: Place) -> str:
     """Return the first line of a statement."""
-    return linecache.getline(place[0], place[1]).strip()
+    lines = errors.source_lines(place[0])
+    return lines[place[1] - 1].strip() if place[1] <= len(lines) else ""
 
 
 def function_at(line: str) -> str:
@@ -79,7 +80,7 @@ def function_at(line: str) -> str:
     file, number = found["file"], int(found["number"])
     inside = [
         node
-        for node in _parsed(file, len(linecache.getlines(file)))
+        for node in _parsed(file, len(errors.source_lines(file)))
         if isinstance(node, ast.FunctionDef) and node.lineno <= number <= (node.end_lineno or 0)
     ]
     return inside[-1].name if inside else ""
@@ -88,7 +89,7 @@ def function_at(line: str) -> str:
 @lru_cache(maxsize=64)
 def _parsed(file: str, _lines: int) -> tuple[ast.stmt, ...]:
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse("".join(errors.source_lines(file)))
     except (SyntaxError, ValueError):
         return ()
     return tuple(node for node in ast.walk(tree) if isinstance(node, ast.stmt))
@@ -102,7 +103,7 @@ def _statements(file: str, lines: int) -> tuple[Place, ...]:
 def _targets(place: Place) -> tuple[str, ...]:
     """Return the names that a statement assigns to, empty where it assigns to something else."""
     file, first, last = place
-    for node in _parsed(file, len(linecache.getlines(file))):
+    for node in _parsed(file, len(errors.source_lines(file))):
         if (node.lineno, node.end_lineno) == (first, last):
             if isinstance(node, ast.Assign) and len(node.targets) == 1:
                 target = node.targets[0]
