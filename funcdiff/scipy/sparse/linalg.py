@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import scipy.sparse.linalg as ssl
 from scipy.sparse.linalg import (
     ArpackError,
@@ -27,171 +26,22 @@ from funcdiff.core.recording import TracedArray, concrete, innermost
 from funcdiff.numpy._arguments import as_array, unsupported_keyword
 from funcdiff.numpy._protocol import has_traced
 from funcdiff.primitives import sparse_systems as systems
-from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.product import conjugate
 from funcdiff.primitives.sparse_patterns import Pattern
 from funcdiff.scipy._protocol import inexact
-from funcdiff.scipy.sparse.arrays import SparseArray, elements_of
+from funcdiff.scipy.sparse.arrays import SparseArray
 from funcdiff.scipy.sparse.construct import is_traced
+from funcdiff.scipy.sparse.direct import (
+    FactoredMatrix,
+    dense_side,
+    factorized,
+    refuse,
+    spilu,
+    splu,
+    spsolve,
+    spsolve_triangular,
+)
 from funcdiff.scipy.sparse.operators import LinearOperator, aslinearoperator
-
-
-def _refuse(name: str, remedy: str) -> errors.UnsupportedError:
-    return errors.UnsupportedError(
-        errors.at_user_line(f"scipy.sparse.linalg.{name} has no derivative here: {remedy}")
-    )
-
-
-def _dense_side(name: str, b: Any) -> Any:
-    if sp.issparse(b) or isinstance(b, SparseArray):
-        raise _refuse(name, "the right-hand side is sparse. Make it dense: b.toarray().")
-    return inexact(b)
-
-
-def _square(A: Any) -> None:
-    if A.shape[0] != A.shape[1]:
-        raise ValueError(f"matrix must be square (has shape {A.shape})")
-
-
-# --- by factors -------------------------------------------------------------------------------------------
-
-
-def _direct(A: Any, b: Any, factors: systems.Factors, data: Any, transposed: bool = False) -> Any:
-    """Solve with a square matrix for a vector, a column or columns."""
-    if b.shape[0] != A.shape[0]:
-        raise ValueError(f"matrix - rhs dimension mismatch ({A.shape} - {b.shape[0]})")
-    return systems.sparse_solve(data, b, factors=factors, transposed=transposed)
-
-
-def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = True) -> Any:
-    """As `scipy.sparse.linalg.spsolve`, differentiable in `b` and in the elements of `A`.
-
-    Examples
-    --------
-    >>> import numpy as np, funcdiff as fd
-    >>> from funcdiff.scipy import sparse
-    >>> from funcdiff.scipy.sparse.linalg import spsolve
-    >>> def f(d):
-    ...     A = sparse.csr_array((d, [0, 1, 1], [0, 2, 3]), shape=(2, 2))
-    ...     return np.sum(spsolve(A, np.array([2.0, 3.0])))
-    >>> fd.grad(f)(np.array([2.0, 1.0, 4.0]))
-    array([-0.3125 , -0.375  , -0.09375])
-    """
-    if not (is_traced(A) or is_traced(b)):
-        return ssl.spsolve(A, b, permc_spec, use_umfpack)
-    _square(A)
-    b = _dense_side("spsolve", b)
-    if has_traced(A):
-        raise _refuse("spsolve", "the matrix is a dense array. Use np.linalg.solve.")
-    data, pattern = elements_of(A)
-    out = _direct(A, b, systems.Factors(pattern, permc_spec), data)
-    return out[:, 0] if len(b.shape) == 2 and b.shape[1] == 1 else out
-
-
-def spsolve_triangular(
-    A: Any,
-    b: Any,
-    lower: bool = True,
-    overwrite_A: bool = False,
-    overwrite_b: bool = False,
-    unit_diagonal: bool = False,
-) -> Any:
-    """As `scipy.sparse.linalg.spsolve_triangular`, differentiable in `b` and in the triangle of `A`."""
-    if not (is_traced(A) or is_traced(b)):
-        return ssl.spsolve_triangular(A, b, lower, overwrite_A, overwrite_b, unit_diagonal)
-    _square(A)
-    b = _dense_side("spsolve_triangular", b)
-    data, pattern = elements_of(A)
-    below = pattern.rows - pattern.columns if lower else pattern.columns - pattern.rows
-    if np.any(below < 0):
-        raise np.linalg.LinAlgError(
-            f"A is not triangular: it has elements {'above' if lower else 'below'} the diagonal."
-        )
-    kept = np.flatnonzero(below > 0 if unit_diagonal else below >= 0)
-    data, rows, columns = getitem(data, index=(kept,)), pattern.rows[kept], pattern.columns[kept]
-    if unit_diagonal:
-        place = np.arange(A.shape[0])
-        data = np.concatenate([data, np.ones(A.shape[0], data.dtype)])
-        rows, columns = np.concatenate([rows, place]), np.concatenate([columns, place])
-    return _direct(A, b, systems.Factors(Pattern(rows, columns, A.shape), "NATURAL"), data)
-
-
-class FactoredMatrix:
-    """The factors of a sparse matrix, as `splu` and `spilu` return them; `solve` takes traced arrays."""
-
-    def __init__(self, solve: Callable[[Any, str], Any], shape: tuple[int, int], factor: Any = None) -> None:
-        self._solve = solve
-        self._factor = factor
-        self.shape = shape
-
-    def solve(self, rhs: Any, trans: str = "N") -> Any:
-        """Solve ``A @ x = rhs``, or with the transposed ("T") or adjoint ("H") matrix."""
-        if trans not in ("N", "T", "H"):
-            raise ValueError("trans must be N, T, or H")
-        rhs = inexact(rhs)
-        if trans == "H":
-            return conjugate(self._solve(conjugate(rhs), "T"))
-        return self._solve(rhs, trans)
-
-    def __getattr__(self, name: str) -> Any:
-        factor = self.__dict__.get("_factor")
-        if factor is None:
-            raise AttributeError(f"the factors of a traced matrix have no attribute {name!r}: use solve")
-        return getattr(factor, name)
-
-
-def _factored(factor: Any, dtype: Any) -> FactoredMatrix:
-    dtype = np.dtype(dtype) if np.dtype(dtype).kind in "fc" else np.dtype(np.float64)
-
-    def solve(rhs: Any, trans: str) -> Any:
-        return systems.factored_solve(rhs, factor=factor, dtype=dtype, transposed=trans == "T")
-
-    return FactoredMatrix(solve, factor.shape, factor)
-
-
-def splu(
-    A: Any,
-    permc_spec: str | None = None,
-    diag_pivot_thresh: float | None = None,
-    relax: int | None = None,
-    panel_size: int | None = None,
-    options: Any = None,
-) -> Any:
-    """As `scipy.sparse.linalg.splu`: factors whose `solve` is differentiable, in the elements of `A` too."""
-    if not is_traced(A):
-        return _factored(
-            ssl.splu(A, permc_spec, diag_pivot_thresh, relax, panel_size, options or {}), A.dtype
-        )
-    _square(A)
-    data, pattern = elements_of(A)
-    factors = systems.Factors(pattern, permc_spec)
-    return FactoredMatrix(lambda rhs, trans: _direct(A, rhs, factors, data, trans == "T"), A.shape)
-
-
-def spilu(
-    A: Any,
-    drop_tol: float | None = None,
-    fill_factor: float | None = None,
-    drop_rule: str | None = None,
-    permc_spec: str | None = None,
-    diag_pivot_thresh: float | None = None,
-    relax: int | None = None,
-    panel_size: int | None = None,
-    options: Any = None,
-) -> Any:
-    """As `scipy.sparse.linalg.spilu`: incomplete factors of a plain matrix, whose `solve` is differentiable."""
-    if is_traced(A):
-        raise _refuse("spilu", "which elements are dropped depends on their values. Use splu.")
-    found = ssl.spilu(
-        A, drop_tol, fill_factor, drop_rule, permc_spec, diag_pivot_thresh, relax, panel_size, options or {}
-    )
-    return _factored(found, A.dtype)
-
-
-def factorized(A: Any) -> Callable[[Any], Any]:
-    """As `scipy.sparse.linalg.factorized`: a function that solves, differentiable."""
-    return splu(A.tocsc() if hasattr(A, "tocsc") else A).solve  # type: ignore[no-any-return]
-
 
 # --- by iteration -------------------------------------------------------------------------------------------
 
@@ -204,7 +54,7 @@ def _system(name: str, A: Any) -> tuple[Any, systems.System, tuple[int, int]]:
         A = inexact(A)
         return A, systems.DenseSystem(), A.shape
     if isinstance(A, ssl.LinearOperator) and type(A.matvec(np.zeros(A.shape[1]))) is TracedArray:
-        raise _refuse(
+        raise refuse(
             name,
             "the LinearOperator computes with traced values. Give the matrix itself, dense or of fd.scipy.sparse.",
         )
@@ -242,7 +92,7 @@ def _iterative(name: str) -> Callable[..., Any]:
                 _system(name, A)
             return original(A, b, x0, **options)
         data, system, shape = _system(name, A)
-        b = _dense_side(name, b)
+        b = dense_side(name, b)
         if b.shape not in ((shape[0],), (shape[0], 1)):
             raise ValueError(f"shapes of A {shape} and b {b.shape} are incompatible")
         if name == "minres" and options.get("shift"):
@@ -282,7 +132,7 @@ tfqmr = _iterative("tfqmr")
 def _least_squares(name: str, A: Any, b: Any, damp: float, options: dict[str, Any]) -> tuple[Any, ...]:
     """Return solution, residual and the norms that both report, and the iteration's estimates."""
     data, system, shape = _system(name, A)
-    b = _dense_side(name, b).reshape(-1)
+    b = dense_side(name, b).reshape(-1)
     if b.shape[0] != shape[0]:
         raise ValueError(f"shapes of A {shape} and b {b.shape} are incompatible")
     if damp and data.size:
@@ -367,7 +217,7 @@ def expm_multiply(
     if not (is_traced(A) or is_traced(B)):
         return ssl.expm_multiply(A, B, start, stop, num, endpoint, traceA)
     if is_traced(A):
-        raise _refuse("expm_multiply", "the matrix is traced. Use fd.scipy.linalg.expm(A.toarray()) @ B.")
+        raise refuse("expm_multiply", "the matrix is traced. Use fd.scipy.linalg.expm(A.toarray()) @ B.")
     B = inexact(B)
     if all(given is None for given in (start, stop, num, endpoint)):
         return systems.expm_product(B, matrix=A)
@@ -402,7 +252,7 @@ def _plain_only(name: str, remedy: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def function(*args: Any, **kwargs: Any) -> Any:
         if any(is_traced(a) for a in (*args, *kwargs.values())):
-            raise _refuse(name, remedy)
+            raise refuse(name, remedy)
         return original(*args, **kwargs)
 
     function.without_rule = remedy  # type: ignore[attr-defined]
@@ -425,6 +275,7 @@ svds = _plain_only("svds", _DENSE.format("svd"))
 __all__ = [
     "ArpackError",
     "ArpackNoConvergence",
+    "FactoredMatrix",
     "LaplacianNd",
     "LinearOperator",
     "MatrixRankWarning",
