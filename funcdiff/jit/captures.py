@@ -58,7 +58,7 @@ class Captures:
             return
         for cell in f.__closure__ or ():
             value = _content(cell)
-            if isinstance(value, FunctionType):
+            if _is_function(value):
                 self._look(value, visited)
             if not _is_ours(f) and isinstance(value, _WATCHED):
                 self.cells.append((cell, value))
@@ -66,9 +66,9 @@ class Captures:
             return
         for name in dict.fromkeys(_names(f.__code__)):
             value = f.__globals__.get(name, _MISSING)
-            if isinstance(value, FunctionType):
+            if _is_function(value):
                 self._look(value, visited)
-            if isinstance(value, _WATCHED) or (isinstance(value, FunctionType) and not _is_ours(value)):
+            if isinstance(value, _WATCHED) or (_is_function(value) and not _is_ours(value)):
                 self.globals.append((f.__globals__, name, value))
 
 
@@ -79,7 +79,17 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _is_ours(f: FunctionType) -> bool:
+def _is_function(x: Any) -> bool:
+    """Tell whether something is a function written in Python, or stands for one, as what `jit` returns does."""
+    if isinstance(x, FunctionType):
+        return True
+    named = getattr(x, "__dict__", None)
+    return isinstance(named, dict) and isinstance(named.get("__wrapped__"), FunctionType)
+
+
+def _is_ours(f: Any) -> bool:
+    if not isinstance(f, FunctionType):
+        return False
     return str(f.__globals__.get("__name__", "")).split(".", 1)[0] in ("funcdiff", "numpy", "scipy")
 
 

@@ -247,6 +247,23 @@ def test_captured_names_are_looked_at_by_the_builtin():
     assert_array_equal(compiled(X), X * 5)
 
 
+FACTOR = np.array([2.0])
+
+
+@jit
+def scaled(x):
+    return x * FACTOR
+
+
+def test_names_that_an_inner_compiled_function_reads_are_looked_at(monkeypatch):
+    compiled = jit(lambda x: scaled(x) + 1.0)
+    for _ in range(2):
+        assert_array_equal(compiled(X), X * 2 + 1)
+    monkeypatch.setitem(globals(), "FACTOR", np.array([5.0]))
+    for _ in range(2):
+        assert_array_equal(compiled(X), X * 5 + 1)
+
+
 def test_several_signatures_take_turns():
     compiled = jit(lambda x: x + 1)
     arrays = [np.ones(n) for n in range(1, 12)]
