@@ -97,6 +97,9 @@ class CopySlices(Node):
 
     __slots__ = ()
 
+    def name(self) -> str:
+        return "torch::autograd::CopySlices"
+
     def _pull(self, g: Any, recorded: bool) -> Sequence[Any]:
         path, inner = self.record
         cot: list[Any] = [None] * len(self.next)

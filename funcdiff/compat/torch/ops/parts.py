@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from funcdiff.compat.torch._tensor import Tensor, _View, new_tensor
 from funcdiff.compat.torch._views import view as as_view
 from funcdiff.compat.torch.ops.reductions import axis_of
 from funcdiff.compat.torch.ops.shapes import _Slice
+from funcdiff.core.declare import general
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem
@@ -37,80 +37,71 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Any:
     return as_view(_Slice, getitem, {"index": (*(slice(None),) * axis, slice(begin, begin + length))}, input)
 
 
-def _several(name: str, input: Tensor, indices: Sequence[Any]) -> tuple[Any, ...]:
-    """Return several views at once, outputs of one node."""
+def _several(name: str, input: Tensor, axis: int, bounds: Any) -> tuple[Any, ...]:
+    """Return several views at once, outputs of one node: slices along an axis, or its single places."""
     label = name.removesuffix("Backward0")
+    lead = (slice(None),) * axis
+    count = input.value.shape[axis]
+    places: Any = range(count) if bounds is None else [slice(b, e) for b, e in bounds]
+    indices = [(*lead, place, Ellipsis) for place in places]
     if type(input.value) is TracedArray:
         traced = lift(input)
         return tuple(lower(getitem(traced, index=i)) for i in indices)
-    parts = [input.value[i] for i in indices]
     version = input.version
     seen = list.__getitem__(version, 0)
     edge = edge_of(input)
     outs = []
-    for i, part in zip(indices, parts, strict=True):
+    for i in indices:
         out: Any = new_tensor(Tensor)
-        out.value, out.version, out.edge = part, version, None
+        out.value, out.version, out.edge = input.value[i], version, None
         base = out.base = object.__new__(_View)
         base.parent, base.lens, base.params = input, getitem, {"index": i}
         base.seen, base.forbidden = seen, label
         outs.append(out)
-    if edge is not None and STATE.recording:
-        node = primitive_node(
-            node_class(name),
-            _parts.primitive,
-            (input.value,),
-            (edge,),
-            {"indices": tuple(indices)},
-            tuple(parts),
-        )
-        node.record = (*node.record[:5], None, node.record[6])
+    if edge is not None and STATE.recording and outs:
+        params = {"axis": axis, "bounds": None if bounds is None else tuple(bounds)}
+        found = tuple(o.value for o in outs)
+        node = primitive_node(node_class(name), _parts.primitive, (input.value,), (edge,), params, found)
+        rule, at, primitive, _kept, _params, _out, kinds = node.record
+        node.record = (rule, at, primitive, (kinds[0],), params, None, kinds)  # it keeps no values
         for n, out in enumerate(outs):
             out.edge = Output(node, n)
     return tuple(outs)
 
 
-def _parts_of(x: Any, *, indices: Any) -> Any:
-    return tuple(x[i] for i in indices)
+def _parts_of(x: Any, *, axis: int, bounds: Any) -> Any:
+    lead = (slice(None),) * axis
+    places: Any = range(x.shape[axis]) if bounds is None else [slice(b, e) for b, e in bounds]
+    return tuple(x[(*lead, place)] for place in places)
 
 
-def _join_parts(g: Any, x: Any, *, indices: Any) -> Any:
-    add = REGISTRY["index_add"].function
-    total = None
-    for part, index in zip(g, indices, strict=True):
-        term = add(part, shape=x.shape, index=index)
-        total = term if total is None else total + term
-    return total
+def _join(g: Any, _out: Any, _x: Any, *, axis: int, bounds: Any) -> Any:
+    return REGISTRY["stack" if bounds is None else "concatenate"].function(*g, axis=axis)
 
 
-def _declare_parts() -> Any:
-    from funcdiff.core.declare import linear
-
-    def batch(values: Any, _flags: Any, _size: int, *, indices: Any) -> Any:
-        over = tuple((slice(None), *i) for i in indices)
-        return _parts(values[0], indices=over)
-
-    return linear(
-        _parts_of,
-        _join_parts,
-        batch=batch,
-        name="parts",
-        samples=lambda rng: [
-            ((rng.standard_normal((4, 2)),), {"indices": ((slice(0, 2), Ellipsis), (slice(2, 4), Ellipsis))})
-        ],
-        doc="Several basic indices of one array at once.",
-    )
+def _batch_parts(values: Any, _flags: Any, _size: int, *, axis: int, bounds: Any) -> Any:
+    return _parts(values[0], axis=axis + 1, bounds=bounds)
 
 
-_parts = _declare_parts()
+_parts: Any = general(
+    _parts_of,
+    transposes=[_join],
+    batch=_batch_parts,
+    name="parts",
+    multiple_outputs=True,
+    samples=lambda rng: [
+        ((rng.standard_normal((4, 2)),), {"axis": 0, "bounds": ((0, 1), (1, 4))}),
+        ((rng.standard_normal((4, 2)),), {"axis": 1, "bounds": None}),
+    ],
+    doc="Slices that follow each other along an axis, or all its places.",
+)
 
 
 @method
 def unbind(input: Tensor, dim: int = 0) -> tuple[Any, ...]:
     """As `torch.unbind`."""
     axis = axis_of(dim, input.ndim)
-    lead = (slice(None),) * axis
-    return _several("UnbindBackward0", input, [(*lead, n, Ellipsis) for n in range(input.value.shape[axis])])
+    return _several("UnbindBackward0", input, axis, None)
 
 
 @method
@@ -118,7 +109,6 @@ def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
     """As `torch.split`."""
     axis = axis_of(dim, input.ndim)
     length = input.value.shape[axis]
-    lead = (slice(None),) * axis
     if isinstance(split_size, int):
         ends = list(range(0, length, split_size)) or [0]
         bounds = [(b, min_of(b + split_size, length)) for b in ends]
@@ -132,7 +122,7 @@ def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
         stops = np.cumsum(split_size).tolist()
         bounds = list(zip([0, *stops[:-1]], stops, strict=True))
         name = "SplitWithSizesBackward0"
-    return _several(name, input, [(*lead, slice(b, e), Ellipsis) for b, e in bounds])
+    return _several(name, input, axis, bounds)
 
 
 min_of = min
@@ -150,11 +140,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """As `torch.tensor_split`."""
     axis = axis_of(dim, input.ndim)
-    lead = (slice(None),) * axis
     pieces = np.array_split(np.arange(input.value.shape[axis]), indices_or_sections)
     ends = np.cumsum([len(p) for p in pieces]).tolist()
     bounds = zip([0, *ends[:-1]], ends, strict=True)
-    return _several("SliceBackward0", input, [(*lead, slice(b, e), Ellipsis) for b, e in bounds])
+    return _several("SliceBackward0", input, axis, list(bounds))
 
 
 @method
