@@ -32,7 +32,7 @@ def make_unary_linear(primitive: Linear) -> Function:
             kind = ArrayType(shape, dtype)
             if g.shape != made:
                 g = spread(g, made)
-            if accumulate is not None:
+            if accumulate is not None and shape != ():  # a number has no places to add to
                 c = cot[i]
                 cell = Cell(c if c is None or c.shape == shape else spread(c, shape))
                 del c

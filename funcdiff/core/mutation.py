@@ -20,7 +20,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.recording import STALE, Recorder, TracedArray, box, revive
+from funcdiff.core.recording import STALE, Recorder, TracedArray, box, is_scalar_value, revive
 
 Step = tuple[Callable[..., Any], dict[str, Any]]
 Path = tuple[Step, ...]
@@ -82,7 +82,7 @@ def _own(holder: Any, owned: int) -> Any:
     """Return the holder's ndarray, copied first if anybody else could see a write to it."""
     x = holder.value
     if _refcount is None or _refcount(x) > owned or x.base is not None or not x.flags.writeable:
-        x = holder.value = x.copy(order="K")
+        x = holder.value = np.array(x, order="K")  # of a scalar too, which a copy would leave one
     return x
 
 
@@ -280,8 +280,8 @@ def rebind(x: TracedArray, new: TracedArray) -> None:
 
 def link_view(x: TracedArray, view: Any, step: Step) -> Any:
     """Note that `view` looks at `x`, so that writes to either are seen through the other."""
-    if type(view) is not TracedArray or view is x:
-        return view
+    if type(view) is not TracedArray or view is x or (not x.shape and is_scalar_value(x)):
+        return view  # what NumPy makes of a scalar is no view
     base = getattr(x, "base", None)
     root, link = (x, None) if base is None else base
     view.base = (root, (link, step))  # a chain of links: each costs the same, however long the path

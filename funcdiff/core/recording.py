@@ -311,7 +311,7 @@ def is_scalar_value(x: Any) -> bool:
         if x.recorder.level < 0:
             revive(x)
         if x.recorder.batch and x.place:
-            return not x.shape  # a batch of scalars is an array
+            return not x.shape and getattr(x, "views", None) is None  # a batch of scalars is an array
         x = x.value
     return not isinstance(x, np.ndarray)
 

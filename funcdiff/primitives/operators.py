@@ -109,7 +109,7 @@ def store_in_place(x: TracedArray, new: Any, symbol: str) -> TracedArray:
                 )
             )
         new = convert(new, x.dtype)
-    if getattr(x, "base", None) is not None or type(new) is not TracedArray:
+    if getattr(x, "base", None) is not None or type(new) is not TracedArray or not new.shape:
         assign(x, new, (getitem, {"index": Ellipsis}))
     else:
         rebind(x, new)

@@ -168,3 +168,48 @@ def test_views_of_slices_of_a_written_array():
         return np.concatenate([y.ravel(), copied, shown, middle])
 
     run(case(f, A))
+
+
+def scalar_views(x):
+    y = np.fmax(x, 0.0) * 1
+    v, w = y[()], y.T
+    v *= 3
+    w += 1
+    v -= y.sum()
+    return y + v * w
+
+
+def scalar_read_and_used(x):
+    y = x * 1
+    return y[()] * y.sum() + y[None][0] * x
+
+
+def array_of_one_number(x):
+    y = np.zeros((), like=x)
+    y[()] = x
+    y += x
+    v, w = y[...], y.T
+    v *= 2
+    w += v * x
+    return y * v
+
+
+ONE_NUMBER = {
+    scalar_views: (lambda x: x + (2 * x) * (x + 1), lambda x: 3 + 4 * x),
+    scalar_read_and_used: (lambda x: 2 * x**2, lambda x: 4 * x),
+    array_of_one_number: (lambda x: (4 * x * (1 + x)) ** 2, lambda x: 32 * x * (1 + x) * (1 + 2 * x)),
+}
+
+
+@pytest.mark.parametrize("f", ONE_NUMBER)
+def test_views_of_scalars_are_scalars_and_those_of_arrays_without_axes_are_views(f):
+    x = np.array(1.5)
+    pair = np.array([x, x])
+    value, slope = (g(x) for g in ONE_NUMBER[f])
+    assert f(x) == value
+    for g in (f, fd.jit(f, backend="numpy")):
+        assert g(x) == value
+        assert fd.grad(g)(x) == slope
+        assert fd.jvp(g, x, np.ones(()))[1] == slope
+        np.testing.assert_array_equal(fd.vmap(g)(pair), [value] * 2)
+        np.testing.assert_array_equal(fd.vmap(fd.grad(g))(pair), [slope] * 2)
