@@ -24,7 +24,7 @@ from funcdiff.jit.native.pairwise import declarations
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 
-OPTIMISED = 6000  # lines of IR up to which LLVM chooses instructions with care
+OPTIMISED = 3000  # lines of IR up to which LLVM chooses instructions with care
 FEW = 1000  # elements of operands on which it is tried out what a record makes
 WORTH = 2  # records that a segment between pieces of Python has at least
 SEGMENT = "native_segment"
