@@ -410,8 +410,8 @@ def dist(input: Any, other: Any, p: float = 2) -> Any:
 
 _LogSumExp, _Softmax, _LogSoftmax = (
     composed("LogsumexpBackward0"),
-    composed("SoftmaxBackward0"),
-    composed("LogSoftmaxBackward0"),
+    node_class("SoftmaxBackward0"),
+    node_class("LogSoftmaxBackward0"),
 )
 _exp, _log, _stop = (REGISTRY[name].function for name in ("exp", "log", "stop_gradient"))
 
@@ -435,24 +435,12 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     return composite(_LogSumExp, compute, (real_input(input),))
 
 
-def softmax_of(x: Any, axis: tuple[int, ...]) -> Any:
-    """Return the softmax of an array along an axis."""
-    e = _exp(x - _shift(x, axis))
-    return e / _sum(e, axis=axis, keepdims=True)
-
-
-def log_softmax_of(x: Any, axis: tuple[int, ...]) -> Any:
-    """Return the logarithm of the softmax of an array along an axis."""
-    y = x - _shift(x, axis)
-    return y - _log(_sum(_exp(y), axis=axis, keepdims=True))
-
-
 @method
 def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """As `torch.softmax`."""
     input = real_input(input) if dtype is None else input.to(dtype)
     axis = (axis_of(dim, input.ndim),) if input.ndim else ()
-    return composite(_Softmax, lambda x: softmax_of(x, axis), (input,))
+    return call(_Softmax, rules.softmax, (input,), {"axis": axis})
 
 
 @method
@@ -460,7 +448,7 @@ def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """As `torch.log_softmax`."""
     input = real_input(input) if dtype is None else input.to(dtype)
     axis = (axis_of(dim, input.ndim),) if input.ndim else ()
-    return composite(_LogSoftmax, lambda x: log_softmax_of(x, axis), (input,))
+    return call(_LogSoftmax, rules.log_softmax, (input,), {"axis": axis})
 
 
 # --- cumulative ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
-from funcdiff.core.declare import elementwise, linear, multilinear
+from funcdiff.core.declare import elementwise, general, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
 
 _greater = REGISTRY["greater"].function
@@ -114,4 +114,67 @@ product_by_rows: Any = multilinear(
     name="product_by_rows",
     samples=lambda rng: [((rng.standard_normal((2, 3)), rng.standard_normal((4, 3))), {})],
     doc="``x @ w.T`` of two matrices.",
+)
+
+
+# --- softmax -----------------------------------------------------------------------------------------
+
+Axis = tuple[int, ...]
+
+
+def _shifted(x: Any, axis: Axis) -> Any:
+    """Subtract the largest element along axes, if it is finite."""
+    top: Any = np.maximum.reduce(x, axis=axis, keepdims=True)
+    if not np.isfinite(top).all():
+        top = np.where(np.isfinite(top), top, x.dtype.type(0))
+    return x - top
+
+
+def _softmax(x: Any, *, axis: Axis) -> Any:
+    e = np.exp(_shifted(x, axis))
+    return e / np.add.reduce(e, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, *, axis: Axis) -> Any:
+    y = _shifted(x, axis)
+    return y - np.log(np.add.reduce(np.exp(y), axis=axis, keepdims=True))
+
+
+def _total(x: Any, axis: Axis) -> Any:
+    return REGISTRY["sum"].function(x, axis=axis, keepdims=True)
+
+
+def _softmax_linear(t: Any, out: Any, _x: Any, *, axis: Axis) -> Any:
+    """The Jacobian, diag(p) - p pᵀ, is symmetric: this is its product from either side."""
+    return out * (t - _total(out * t, axis))
+
+
+def _batch_axes(name: str) -> Any:
+    def batch(values: Any, _flags: Any, _size: int, *, axis: Axis) -> Any:
+        return REGISTRY[name].function(values[0], axis=tuple(n + 1 for n in axis))
+
+    return batch
+
+
+_matrix = lambda rng: [((rng.standard_normal((2, 3)),), {"axis": (1,)})]  # noqa: E731  (samples of both)
+
+softmax: Any = general(
+    _softmax,
+    jvps=[_softmax_linear],
+    vjps=[_softmax_linear],
+    batch=_batch_axes("softmax"),
+    name="softmax",
+    samples=_matrix,
+    holomorphic=False,
+    doc="Exponentials divided by their sum along axes.",
+)
+log_softmax: Any = general(
+    _log_softmax,
+    jvps=[lambda t, out, _x, *, axis: t - _total(REGISTRY["exp"].function(out) * t, axis)],
+    vjps=[lambda g, out, _x, *, axis: g - REGISTRY["exp"].function(out) * _total(g, axis)],
+    batch=_batch_axes("log_softmax"),
+    name="log_softmax",
+    samples=_matrix,
+    holomorphic=False,
+    doc="Logarithm of the softmax along axes.",
 )
