@@ -22,11 +22,12 @@ from funcdiff.jit.nesting import nesting_of
 from funcdiff.jit.passes.roll import WORTH, roll
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
+from funcdiff.jit.rolling import Rolling
 from funcdiff.jit.signature import Signature, Statics
 from funcdiff.jit.source import Unsteady
 from funcdiff.transforms.arguments import check_callable
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.reverse import writes_program
+from funcdiff.transforms.reverse import ROLLING, writes_program
 from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function
@@ -327,7 +328,7 @@ class Compiled:
             return outs
 
         flat.__qualname__ = self.name
-        tape = trace(flat)(*values)
+        tape = self._trace(flat, values)
         if is_tangled(tape):
             return None
         tape = roll(tape, WORTH[self.backend])
@@ -337,6 +338,21 @@ class Compiled:
         if self.backend == "numpy":
             return Path(Program(tape), tree)
         return Path(Program(tape, self.backend, nesting_of(tree), _is_strong(tape)), tree)
+
+    def _trace(self, flat: Callable[..., Any], values: list[Any]) -> Tape:
+        """Record the program, what is to be differentiated of it with loops in the place of repeated blocks."""
+        rolling = Rolling(WORTH[self.backend] // 4)
+        token = ROLLING.set(rolling)
+        try:
+            tape = trace(flat)(*values)
+        finally:
+            ROLLING.reset(token)
+        if rolling.used:
+            try:
+                tape.validate()
+            except errors.TapeError:  # a value of what was rolled has been kept elsewhere
+                return trace(flat)(*values)
+        return tape
 
     @staticmethod
     def _has_python_numbers(signature: Signature) -> bool:

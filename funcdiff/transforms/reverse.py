@@ -8,6 +8,7 @@ a NaN is it run again with strong rules, in which a zero cotangent stays zero wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -482,6 +483,10 @@ class Recording:
         return found
 
 
+ROLLING: ContextVar[Any] = ContextVar("funcdiff rolling", default=None)
+"""What makes loops of a long part of a program before it is differentiated; set while `jit` records."""
+
+
 def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) -> Recording:
     """Run ``f(*traced)`` once and record it; its result is one array or a list or tuple of arrays.
 
@@ -489,6 +494,9 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     """
     if lasting:
         values = [v.copy(order="K") if type(v) is np.ndarray else v for v in values]
+    rolling = ROLLING.get()
+    part = None if rolling is None else rolling.begin(values)
+    values = values if part is None else part.values
     watcher = WATCHER.get()
     recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     records = recorder.records
@@ -508,7 +516,8 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     recording = Recording(*made) if watcher is None else watcher.recording(recorder, *made)
     recording.decided = recorder.decided
     recording.program = writes_program(values) or writes_program(recording.outputs)
-    return recording
+    shorter = None if part is None else part.rolled(recording.outputs)
+    return recording if shorter is None else record(shorter, values, lasting)
 
 
 def _replaced(x: Any, copies: dict[int, Any]) -> Any:

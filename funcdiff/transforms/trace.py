@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -42,6 +43,8 @@ class TraceRecorder(Recorder):
         self.records: list[Record] = []
         self.guards: list[Guard] = []
         self.variables: list[Variable] = []
+        self.given: dict[int, Any] = {}  # the values of the inputs
+        self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.depth: Token[int] | None = None
 
     def __enter__(self) -> Self:
@@ -58,6 +61,26 @@ class TraceRecorder(Recorder):
         new = Variable(len(self.variables), type_of(value))
         self.variables.append(new)
         return new
+
+    def alias(self, x: TracedArray) -> TracedArray:
+        """Return the same value by another name."""
+        known = self.variables[x.place]
+        other = self.variable(x.value)
+        self.aliases[other.number] = self.aliases.get(known.number, known)
+        return box(x.value, self, other.number)
+
+    def settle(self, outputs: list[Atom]) -> tuple[list[Record], list[Atom], list[Guard]]:
+        """Return records, outputs and guards without aliases."""
+        names = self.aliases
+        if not names:
+            return self.records, outputs, self.guards
+
+        def known(a: Atom) -> Any:
+            return names.get(a.number, a) if isinstance(a, Variable) else a
+
+        records = [replace(r, inputs=tuple(map(known, r.inputs))) for r in self.records]
+        guards = [replace(g, variable=known(g.variable)) for g in self.guards]
+        return records, [known(a) for a in outputs], guards
 
     def atom(self, x: Any) -> Atom:
         """Return what stands for a value on the tape."""
@@ -156,17 +179,18 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
             values.append(value)
         recorder = TraceRecorder()
         inputs = [recorder.variable(v) for v in values]
+        recorder.given = dict(zip((i.number for i in inputs), values, strict=True))
         with recorder:
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
             out = run_inside(recorder, f, *tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
-            outputs = [recorder.atom(_output(f, o)) for o in outs]
+            records, outputs, guards = recorder.settle([recorder.atom(_output(f, o)) for o in outs])
         return Tape(
             errors.function_name(f),
             tuple(inputs),
-            tuple(recorder.records),
+            tuple(records),
             tuple(outputs),
-            tuple(recorder.guards),
+            tuple(guards),
             tree,
             out_tree,
             _names(f, args, tree),

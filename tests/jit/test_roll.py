@@ -206,3 +206,52 @@ def test_long_python_loops_are_compiled_in_the_time_of_one_step(backend, count):
     assert len(compiled.lower(0.3).tape) < 20
     np.testing.assert_allclose(fd.grad(compiled)(0.3), fd.grad(f)(0.3), rtol=1e-9)
     np.testing.assert_allclose(fd.vmap(compiled)(np.array([0.3, 0.9])), [f(0.3), f(0.9)], rtol=1e-12)
+
+
+def newton(w, data):
+    x = w[0]
+    for n in range(250):
+        x = x - 0.1 * (np.sin(x) - w[1] * data[n % 3]) / (1 + np.cos(x) ** 2)
+    return x * np.sum(data)
+
+
+def test_gradients_are_rolled_before_they_are_taken():
+    w, data = np.array([0.4, 0.7]), np.array([0.1, 0.5, 0.9])
+    want = fd.value_and_grad(newton)(w, data)
+    for transform in (fd.value_and_grad, lambda f: lambda w, d: (f(w, d), fd.vjp(f, (w, d))[1][0])):
+        compiled = fd.jit(transform(newton), backend="numpy")
+        for got, expected in zip(compiled(w, data), want, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-12)
+        assert len(compiled.lower(w, data).tape) < 60
+    hessian = fd.jit(fd.hessian(newton), backend="numpy")(w, data)
+    np.testing.assert_allclose(hessian, fd.hessian(newton)(w, data), rtol=1e-9)
+
+
+def test_a_value_that_is_closed_over_too_is_a_constant():
+    def outer(x):
+        def inner(w):
+            y = w
+            for _ in range(400):
+                y = np.sin(y * x) + w
+            return y
+
+        return fd.grad(inner)(x)
+
+    np.testing.assert_allclose(fd.jit(outer, backend="numpy")(0.8), outer(0.8), rtol=1e-12)
+
+
+def test_values_kept_elsewhere_stay_valid():
+    def f(x):
+        kept = []
+
+        def inner(w):
+            y = w
+            for _ in range(400):
+                y = np.sin(y) + w
+                kept.append(y)
+            return y
+
+        return fd.grad(inner)(x), len(kept)
+
+    got = fd.jit(f, backend="numpy")(0.8)
+    np.testing.assert_allclose(got[0], f(0.8)[0], rtol=1e-12)

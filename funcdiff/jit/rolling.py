@@ -1,0 +1,80 @@
+"""Rolling before differentiating: a long part of a program that a function has just written is written anew as loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from funcdiff.core.recording import TracedArray, box
+from funcdiff.core.tape import Literal, Tape, Variable, variables
+from funcdiff.core.trees import flatten
+from funcdiff.jit.passes.roll import roll
+from funcdiff.transforms.loops.body import apply_body
+from funcdiff.transforms.trace import TraceRecorder
+
+
+class Rolling:
+    """What reverse mode asks while `jit` records: whether what it is to differentiate can be shorter."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+        self.used = False
+
+    def begin(self, values: Sequence[Any]) -> Part | None:
+        """Note where a program stands before a function of values of it is run."""
+        recorders = {id(v.recorder): v.recorder for v in values if type(v) is TracedArray}
+        if len(recorders) != 1:
+            return None
+        (recorder,) = recorders.values()
+        return Part(self, recorder, values) if type(recorder) is TraceRecorder else None
+
+
+class Part:
+    """The part of a program that one function writes.
+
+    The values get other names in it: the function may close over one of them as well.
+    """
+
+    def __init__(self, rolling: Rolling, recorder: TraceRecorder, values: Sequence[Any]) -> None:
+        self.rolling = rolling
+        self.recorder = recorder
+        self.values = [recorder.alias(v) if type(v) is TracedArray and v.place >= 0 else v for v in values]
+        self.records = len(recorder.records)
+        self.guards = len(recorder.guards)
+
+    def rolled(self, outputs: Sequence[Any]) -> Callable[..., list[Any]] | None:
+        """Take the part away and return a function that writes it as loops; None if it is to stay."""
+        recorder = self.recorder
+        records = recorder.records[self.records :]
+        if len(records) < self.rolling.least or len(recorder.guards) > self.guards:
+            return None
+        made = {v.number for r in records for v in r.outputs}
+        results = [recorder.atom(o) for o in outputs]
+        atoms = [*(a for r in records for a in r.inputs), *results]
+        if any(isinstance(a, Literal) and type(a.value) is TracedArray for a in atoms):
+            return None
+        mine = [
+            recorder.variables[v.place] if type(v) is TracedArray and v.place >= 0 else None
+            for v in self.values
+        ]
+        own = {v.number for v in mine if v is not None}
+        outside = {v.number: v for v in variables(atoms) if v.number not in made | own}
+        if not outside.keys() <= recorder.given.keys():
+            return None
+        spare = len(recorder.variables)
+        inputs = [
+            Variable(spare + n, recorder.variable(x).type) if v is None else v
+            for n, (v, x) in enumerate(zip(mine, self.values, strict=True))
+        ]
+        in_tree = flatten((0.0,) * (len(inputs) + len(outside)))[1]
+        out_tree = flatten([0.0] * len(results))[1]
+        tape = Tape(
+            "part", (*inputs, *outside.values()), tuple(records), tuple(results), (), in_tree, out_tree
+        )
+        shorter = roll(tape, self.rolling.least)
+        if shorter is tape:
+            return None
+        self.rolling.used = True
+        del recorder.records[self.records :]
+        rest = [box(recorder.given[n], recorder, n) for n in outside]
+        return lambda *boxes: apply_body(shorter, [*boxes, *rest])
