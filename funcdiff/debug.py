@@ -16,7 +16,7 @@ from funcdiff.core.recording import Recorder, TracedArray, innermost
 from funcdiff.core.rules import RULES
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.forward import ForwardRecorder
-from funcdiff.transforms.reverse import Recording, ReverseRecorder, pull_any
+from funcdiff.transforms.reverse import FIELDS, Recording, ReverseRecorder, pull_any
 
 __all__ = ["nan_check"]
 
@@ -158,7 +158,7 @@ class WatchedReverseRecorder(_Watched, ReverseRecorder):
         """Remember where a record was made; the outputs of a record of several follow it as its parts."""
         frame = errors.user_frame()
         if type(x) is TracedArray and x.recorder is self and frame is not None:
-            self.lines[x.place - part] = Line(name, frame.f_code.co_filename, frame.f_lineno)
+            self.lines[x.place - FIELDS * part] = Line(name, frame.f_code.co_filename, frame.f_lineno)
 
 
 class WatchedForwardRecorder(_Watched, ForwardRecorder):
