@@ -106,6 +106,12 @@ def test_views_share_memory_with_numpy():
     assert np.shares_memory(x[1:].numpy(), a)
 
 
+def test_numpys_functions_give_tensors():
+    assert repr(np.sin(ours.zeros(2))) == "tensor([0., 0.])"
+    with pytest.raises(RuntimeError, match="detach"):
+        np.sin(ours.zeros(2, requires_grad=True))
+
+
 def test_complex_gradients_are_pytorchs():
     z = ours.tensor([1 + 2j], requires_grad=True)
     (z.abs() ** 2).sum().backward()

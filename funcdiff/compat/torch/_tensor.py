@@ -400,6 +400,9 @@ class Tensor:
         x = self.numpy()
         return np.array(x, dtype, copy=copy)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return wrap(np.asarray(array))
+
     def __len__(self) -> int:
         if not self.value.shape:
             raise TypeError("len() of a 0-d tensor")
