@@ -60,7 +60,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 
 _NAMESPACES: dict[str, Any] = {
     "numpy": Namespace(np),
-    "numpy._core.numeric": Namespace(np._core.numeric),  # type: ignore[attr-defined]
+    "numpy._core.numeric": Namespace(np._core.numeric),
     "numpy.linalg": Namespace(np.linalg, lstsq=lstsq),
 }
 
