@@ -58,7 +58,8 @@ class Part:
             for v in self.values
         ]
         own = {v.number for v in mine if v is not None}
-        outside = {v.number: v for v in variables(atoms) if v.number not in made | own}
+        inside = made | own
+        outside = {v.number: v for v in variables(atoms) if v.number not in inside}
         if not outside.keys() <= recorder.given.keys():
             return None
         spare = len(recorder.variables)
