@@ -13,6 +13,7 @@ import funcdiff as fd
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.jit.native import elementwise
 from funcdiff.jit.native.engine import why_not
+from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.program import HANDLERS
 from tests.fuzz.programs import check_and_shrink
 from tests.fuzz.test_random_programs import FUZZ, SEEDS, random_program
@@ -96,3 +97,30 @@ def test_writes_into_transposed_arrays(axes):
 
     x = np.array([1.0, 2.0])
     np.testing.assert_allclose(jit(fd.grad(written))(x), fd.grad(written)(x), rtol=1e-14)
+
+
+def slow(x):
+    return np.arctan2(x, 0.7)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: slow(x)[:10],
+        lambda x: slow(x[:, None] + x)[:5],
+        lambda x: (slow(x)[:9], slow(x)),
+        lambda x: (x[:, None] @ np.exp(x)[None])[:3],
+    ],
+)
+def test_a_beginning_of_an_array_is_a_result_of_its_own_size(f):
+    """What lies in memory is computed where it is returned only if all of it is returned."""
+    x = np.linspace(-1.0, 1.0, 40)
+    tape = fd.trace(f)(x)
+    lowering = Lowering(tape)
+    lowering.lower()
+    for base in lowering.bases:
+        if base.place >= len(tape.inputs):
+            assert base.size == tape.outputs[base.place - len(tape.inputs)].type.size * x.itemsize
+    found, expected = jit(f)(x), f(x)
+    for a, b in zip(*[v if isinstance(v, tuple) else (v,) for v in (found, expected)], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)

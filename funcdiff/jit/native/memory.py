@@ -69,9 +69,10 @@ def places(memory: Memory, group: Group, layout: Layout, nodes: Any) -> Any:
 
 
 def can_move(memory: Memory, type_: ArrayType) -> bool:
-    """Tell whether memory can be that of a result."""
+    """Tell whether memory can be that of a result: all of it, not the beginning of something longer."""
     return (
         memory.offset == 0
+        and memory.base.size == type_.size * BYTES[memory.kind]
         and memory.shape == type_.shape
         and arrays.is_contiguous(memory)
         and bool(type_.size)
