@@ -52,7 +52,7 @@ def check(f, *args):
     return found
 
 
-@pytest.mark.parametrize("name", [n for n in KNOWN if PRIMITIVES[n].samples])
+@pytest.mark.parametrize("name", sorted(n for n in KNOWN if PRIMITIVES[n].samples))
 def test_primitives(name):
     primitive = PRIMITIVES[name]
     for args, params in primitive.samples(np.random.default_rng(0))[:2]:
