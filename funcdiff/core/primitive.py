@@ -43,9 +43,12 @@ def result(out: Any, _x: Any) -> Any:
     return out
 
 
-def multiplied(partial: Function, times: Function) -> Function:
-    """Give a partial derivative a cheaper way to its product with a cotangent: ``times(g, out, *args)``."""
-    partial.times = times  # type: ignore[attr-defined]
+def multiplied(partial: Function, times: Function, strong: Function) -> Function:
+    """Give a partial derivative a cheaper way to its product with a cotangent: ``times(g, out, *args)``.
+
+    `strong` is the same formula in which a zero cotangent stays zero.
+    """
+    partial.times = {False: times, True: strong}  # type: ignore[attr-defined]
     return partial
 
 

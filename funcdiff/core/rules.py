@@ -40,12 +40,12 @@ def product(partial: Partial, strong: bool, arity: int = 0) -> Function:
         if arity == 2:
             return lambda g, out, x, y: g / below(out, x, y)
         return lambda g, *a: g / below(*a)
+    if hasattr(partial, "times"):
+        times: Function = partial.times[strong]
+        return times
     if callable(partial):
         if strong:
             return lambda g, *a: scale(g, partial(*a))
-        if hasattr(partial, "times"):
-            times: Function = partial.times
-            return times
         if partial is result:
             return lambda g, out, _x: g * out
         if partial is first:

@@ -13,7 +13,7 @@ import numpy as np
 
 from funcdiff.core.declare import elementwise, general
 from funcdiff.core.primitive import Function, Over, multiplied
-from funcdiff.primitives.arithmetic import ratio, sqrt
+from funcdiff.primitives.arithmetic import ratio, scale, sqrt
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, on
 
 PER_DEGREE = math.pi / 180
@@ -39,7 +39,13 @@ sinh = elementwise(np.sinh, [lambda _out, x: cosh(x)], samples=on(REALS), holomo
 cosh: Function = elementwise(np.cosh, [lambda _out, x: sinh(x)], samples=on(REALS), holomorphic=True)
 tanh = elementwise(  # a Python number in a rule costs as much as an operation: the product does without
     np.tanh,
-    [multiplied(lambda out, _x: 1 - out * out, lambda g, out, _x: g - g * out * out)],
+    [
+        multiplied(
+            lambda out, _x: 1 - out * out,
+            lambda g, out, _x: g - g * out * out,
+            lambda g, out, _x: g - scale(scale(g, out), out),
+        )
+    ],
     samples=on(REALS),
     holomorphic=True,
 )
