@@ -87,10 +87,11 @@ def _last_axis(a: Any, axes: tuple[int, ...]) -> Any:
     return reshape(moved, shape=(*(a.shape[n] for n in rest), prod(a.shape[n] for n in axes)))
 
 
-def _interpolated(x: Any, position: Any, last: Any, weak: bool) -> Any:
+def _interpolated(x: Any, position: Any, last: Any, weak: bool, name: str = "") -> Any:
     """Return the values at fractional positions among the sorted elements of the last axis.
 
     Unless q is traced (`weak` is False), what lies above a whole position is not looked at: it may be infinite.
+    So may the two in the middle, of which a median is the mean.
     """
     low = np.floor(position)
     gamma = position - low
@@ -99,7 +100,7 @@ def _interpolated(x: Any, position: Any, last: Any, weak: bool) -> Any:
     if weak and type(gamma) is not TracedArray and not np.any(gamma):
         return found
     above = order_statistic(x, np.minimum(k + 1, last))
-    between = found + gamma * (above - found)
+    between = (found + above) / 2 if "median" in name else found + gamma * (above - found)
     return select(np.equal(gamma, 0), found, between) if weak else between
 
 
@@ -142,10 +143,11 @@ def _quantile(
         elif prod(x.shape[:-1]):
             raise IndexError("cannot take a quantile of an empty slice")
     elif ignore_nan:
-        result = _without_nan(x, flat_q, method, type(q) is not TracedArray)
+        result = _without_nan(x, flat_q, method, type(q) is not TracedArray, name)
     else:
         size = x.shape[-1]
-        result = _interpolated(x, _position(size, flat_q, method), size - 1, type(q) is not TracedArray)
+        weak = type(q) is not TracedArray
+        result = _interpolated(x, _position(size, flat_q, method), size - 1, weak, name)
         largest = max_(x, axis=(len(x.shape) - 1,), keepdims=True)  # NaN if there is any
         result = select(not_equal(largest, largest), largest, result)
     if len(q.shape) == 0 and result.dtype != x.dtype:  # as NumPy: a number for q is weak
@@ -161,13 +163,13 @@ def _shaped(result: Any, shape: Any, q_shape: Any, axes: Any, keepdims: bool) ->
     return as_scalar(reshape(result, shape=(*q_shape, *rest)))
 
 
-def _without_nan(x: Any, q: Any, method: str, weak: bool) -> Any:
+def _without_nan(x: Any, q: Any, method: str, weak: bool, name: str) -> Any:
     count = sum_(~isnan(x), axis=(len(x.shape) - 1,), keepdims=True)
     empty = np.equal(count, 0)
     if np.any(innermost(empty)):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=5)
     position = _position(count, q, method)  # NaN is sorted to the end, beyond the count
-    return select(empty, np.nan, _interpolated(x, position, np.maximum(count - 1, 0), weak))
+    return select(empty, np.nan, _interpolated(x, position, np.maximum(count - 1, 0), weak, name))
 
 
 def _weighted(

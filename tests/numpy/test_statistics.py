@@ -78,6 +78,14 @@ def test_quantile_methods(method):
     run(case(lambda x: np.quantile(x, q, axis=0, method=method, keepdims=True), A, float32=False))
 
 
+@pytest.mark.parametrize("median", [np.median, np.nanmedian])
+@pytest.mark.parametrize("x", [[np.inf] * 4, [-np.inf] * 2, [-np.inf, 1.0], [np.inf, 2.0], [np.inf, -np.inf]])
+def test_median_of_infinities(median, x):
+    x = np.array(x)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(fd.value_and_grad(median)(x)[0], median(x))
+
+
 def test_median_ties_share_equally():
     x = np.array([1.0, 2.0, 2.0, 5.0])
     assert_allclose(fd.grad(np.median)(x), [0, 0.5, 0.5, 0])
