@@ -334,7 +334,7 @@ class Writer:
             elif self.is_handed_over(len(results)):
                 if kind(atom).shape and atom.number in given:
                     text = f"{text}.copy()"
-                elif atom.number not in self.plan.fresh and atom.number not in given:
+                elif atom.number not in self.plan.fresh:
                     text = f"{self.name_of(_own, 'own')}({text})"
                 given.add(atom.number)
             results.append(text)

@@ -399,3 +399,19 @@ def test_scalar_programs_where_python_raises_and_numpy_answers():
             for x in (-2.0, 0.0, 1e4, np.inf, -np.inf, np.nan, 0.5):
                 x = np.float64(x)
                 assert_allclose(jit(lambda x, f=f: f(x) * 2)(x), f(x) * 2, rtol=1e-14)
+
+
+def test_empty_constants_among_results(both_backends):
+    x, y = np.ones((0, 3), np.float32), np.ones((1, 3))
+    f = fd.grad(lambda x, y: np.sum(np.repeat(np.concatenate([y, 2 * y, y]), 2, 1) ** 2), argnums=(0, 1))
+    found = jit(f)(x, y)
+    assert found[0].shape == (0, 3)
+    assert found[0].dtype == np.float32
+    assert_array_equal(found[1], 24 * y)
+
+
+def test_inputs_without_axes_are_not_handed_out(both_backends):
+    x = np.array(2.0)
+    for f in (lambda x: x, lambda x: (np.sort(x.reshape(1)), x)):
+        found = jit(f)(x)
+        assert not np.shares_memory(found[-1] if isinstance(found, tuple) else found, x)

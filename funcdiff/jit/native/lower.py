@@ -130,7 +130,7 @@ class Lowering:
             raise NotNative
         straight = self.group(((), False), 0)
         of = KINDS[type_.dtype]
-        if value.size <= UNROLLED and not any(n in self.lanes for n in value.shape):
+        if not value.size or (value.size <= UNROLLED and not any(n in self.lanes for n in value.shape)):
             nodes = np.empty(value.shape, object)
             for place in np.ndindex(value.shape):
                 nodes[place] = constant(value[place].item(), of)
