@@ -124,3 +124,19 @@ def test_a_beginning_of_an_array_is_a_result_of_its_own_size(f):
     found, expected = jit(f)(x), f(x)
     for a, b in zip(*[v if isinstance(v, tuple) else (v,) for v in (found, expected)], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n", [4, 40, 5000])
+def test_sums_along_loops_of_what_is_equal_everywhere(n):
+    def f(x):
+        y = x.copy()
+        v = y[-2]
+        v -= y.sum()
+        w = y.T
+        w += 1
+        v -= y.sum()
+        z = y + v.sum()
+        return np.sum(z) ** 2
+
+    x = np.random.default_rng(0).standard_normal((2, 3, n))
+    np.testing.assert_allclose(jit(fd.grad(f))(x), fd.grad(f)(x), rtol=1e-12)

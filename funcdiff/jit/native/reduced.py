@@ -169,12 +169,25 @@ def _repeated(build: Build, name: str, x: Node, count: int) -> Node:
 def _over_loops(low: Lowering, group: Group, name: str, node: Node) -> Node:
     """Reduce over all points of a group's space."""
     if node.group is not group or node.axes == 0:  # equal everywhere
-        return _repeated(
-            Build(group if not group.space else low.group(((), False), group.stage)), name, node, group.size
-        )
+        straight = low.group(((), False), group.stage)
+        return _repeated(Build(straight), name, _before_loops(node, group, straight, {}), group.size)
     result = Node("reduced", node.kind, (), None, 0, low.group(((), False), group.stage + 1))
     group.reductions.append(Reduction(name, node, result))
     return result
+
+
+def _before_loops(node: Node, group: Group, straight: Group, done: dict[int, Node]) -> Node:
+    """Return a node of loops that is equal everywhere as one of the straight code that runs before them."""
+    if node.group is not group or group is straight:
+        return node
+    if id(node) not in done:
+        if node.op == "load":
+            memory, offset, _ = node.detail
+            done[id(node)] = straight.load(memory, offset, ())
+        else:
+            args = [_before_loops(a, group, straight, done) for a in node.args]
+            done[id(node)] = straight.node(node.op, node.kind, *args, detail=node.detail)
+    return done[id(node)]
 
 
 def _partly(
