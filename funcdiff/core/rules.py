@@ -40,7 +40,7 @@ def product(partial: Partial, strong: bool, arity: int = 0) -> Function:
         if arity == 2:
             return lambda g, out, x, y: g / below(out, x, y)
         return lambda g, *a: g / below(*a)
-    if hasattr(partial, "times"):
+    if callable(partial) and hasattr(partial, "times"):
         times: Function = partial.times[strong]
         return times
     if callable(partial):
