@@ -18,7 +18,8 @@ import funcdiff as fd
 from funcdiff.jit.native import engine
 from funcdiff.jit.native.engine import why_not
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
+if why_not():
+    pytest.skip(f"no native backend: {why_not()}", allow_module_level=True)
 
 jit = functools.partial(fd.jit, backend="native")
 X = np.linspace(0.1, 2.0, 11)
