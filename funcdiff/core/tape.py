@@ -79,6 +79,13 @@ class Tape:
         What Python's control flow decided on.
     in_tree, out_tree : structures
         How arguments and results are nested.
+
+    Examples
+    --------
+    >>> import numpy as np, funcdiff as fd
+    >>> tape = fd.trace(lambda x: 2 * np.exp(x))(np.zeros(3))
+    >>> [record.primitive.name for record in tape.records]
+    ['exp', 'multiply']
     """
 
     name: str
@@ -121,6 +128,13 @@ class Tape:
         TapeError
             If the arguments do not fit, or a guard fails: Python's control flow would have taken
             another path, which this tape does not hold.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> tape = fd.trace(lambda x: x * x)(np.zeros(3))
+        >>> tape.run(np.array([1.0, 2.0, 3.0]))
+        array([1., 4., 9.])
         """
         from funcdiff.core.replay import run
 
@@ -133,6 +147,13 @@ class Tape:
         -------
         TapeStats
             With `records`, `guards`, `flops`, `bytes` and the count of each primitive; it prints as a line.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> stats = fd.trace(lambda x: np.sum(x * x))(np.zeros(3)).stats()
+        >>> stats.records, stats.guards
+        (2, 0)
         """
         from funcdiff.core.stats import stats
 
@@ -145,6 +166,11 @@ class Tape:
         ------
         TapeError
             Naming the record, its neighbours and the user's line.
+
+        Examples
+        --------
+        >>> import numpy as np, funcdiff as fd
+        >>> fd.trace(np.sin)(np.zeros(3)).validate()
         """
         from funcdiff.core.validate import check
 
