@@ -25,5 +25,10 @@ def test_tab_shows_what_is_public():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_has_an_example(name):
-    assert doctest.DocTestParser().get_examples(inspect.getdoc(public(name)) or "")
+def test_help_has_an_example_that_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = inspect.getdoc(public(name)) or ""
+    example = doctest.DocTestParser().get_doctest(text, {}, name, None, 0)
+    assert example.examples
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert doctest.DocTestRunner(optionflags=flags).run(example).failed == 0
