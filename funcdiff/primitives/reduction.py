@@ -58,7 +58,7 @@ def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 def _sum_transpose(g: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if len(x.shape) == len(axis) and g.shape == ():
-        return g  # one number for all places; where it meets an array it is one, and no pass over memory sooner
+        return g  # one number for all places, written out only where it meets an array
     if not keepdims and len(x.shape) != len(axis):
         g = reshape(g, shape=kept_shape(x.shape, axis))
     return broadcast_to(g, shape=x.shape)

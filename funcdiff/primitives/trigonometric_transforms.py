@@ -46,7 +46,13 @@ def _transform(name: str, impl: Callable[..., Any], ends: dict[int, tuple[int, .
         places = () if orthogonalize else ends[type]
         if type in (1, 2) and places:
             g = _ends(g, n, axis, places, root)
-        turned: dict[str, Any] = {"type": TURNED[type], "n": n, "axis": axis, "norm": norm, "orthogonalize": True}
+        turned: dict[str, Any] = {
+            "type": TURNED[type],
+            "n": n,
+            "axis": axis,
+            "norm": norm,
+            "orthogonalize": True,
+        }
         g = function(g, **turned)
         if type in (1, 3) and places:
             g = _ends(g, n, axis, places, 1 / root)
