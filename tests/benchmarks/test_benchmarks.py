@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from . import eager, jacobians, large
+from . import eager, jacobians, large, shim
 from .run import BENCHMARKS, run
 from .timing import TINY, Effort, Table, interleave
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_runs_without_peers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (eager, large, jacobians):
+    for module in (eager, large, jacobians, shim):
         monkeypatch.setattr(module, "torch", None)
     for module in (eager, large):
         monkeypatch.setattr(module, "autograd", None)
@@ -22,7 +22,7 @@ def test_runs_without_peers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("name", ["first_order", "second_order", "large", "jacobian"])
+@pytest.mark.parametrize("name", ["first_order", "second_order", "large", "jacobian", "shim"])
 def test_runs_with_peers(name: str) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("autograd")
