@@ -298,7 +298,12 @@ def check_versions(node: Node) -> None:
             _rule, i, _j, x, y, v, _t = node.record
             last = n == len(node.cells) - 1
             kept = v if last else x[n] if type(i) is tuple else (x, y)[n]
-            edge = node if last else node.next[min(n, len(node.next) - 1)]
+            if last:
+                edge: Any = node
+            elif type(i) is tuple:
+                edge = node.next[i[n]] if i[n] >= 0 else None
+            else:
+                edge = node.next[min(n, len(node.next) - 1)]
             raise _modified(kept, () if last else cell, edge, seen, cell[0])
 
 

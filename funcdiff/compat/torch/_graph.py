@@ -168,7 +168,7 @@ class RecordNode(Node):
         if type(j) is dict:
             return
         if type(i) is tuple:
-            if v is None and all(type(a) is ArrayType for a in x):
+            if v is None and all(a is None or type(a) is ArrayType for a in x):
                 return
         elif x is None and y is None and v is None:
             return
@@ -250,16 +250,6 @@ def _holds(field: Any, x: Any) -> bool:
     if type(field) is np.ndarray:
         return True if x is None else bool(np.may_share_memory(field, x))
     return False
-
-
-def drop_edges(node: Any, kept: Sequence[bool]) -> None:
-    """Leave out the edges of operands that are no differentiable inputs, as PyTorch does."""
-    if all(kept):
-        return
-    rule, places, *rest = node.record
-    order = [n for n, k in enumerate(kept) if k]
-    node.next = tuple(node.next[n] for n in order)
-    node.record = (rule, tuple(order.index(p) if p >= 0 else -1 for p in places), *rest)
 
 
 class ZeroNode(Node):

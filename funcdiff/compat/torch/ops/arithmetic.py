@@ -10,15 +10,14 @@ import numpy as np
 
 from funcdiff.compat.torch._apply import (
     NUMBERS,
-    binary,
     cast,
     composed,
     composite,
     constant,
     deliver,
     method,
-    unary,
 )
+from funcdiff.compat.torch._elementwise import binary, unary
 from funcdiff.compat.torch._graph import ZeroNode
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, wrap

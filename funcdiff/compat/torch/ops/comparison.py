@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._apply import cast, constant, deliver, method, shape_mismatch
+from funcdiff.compat.torch._apply import cast, constant, deliver, method
+from funcdiff.compat.torch._elementwise import shape_mismatch
 from funcdiff.compat.torch._promotion import result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place

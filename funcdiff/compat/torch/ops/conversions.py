@@ -117,7 +117,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Any:
         try:
             return fnp.broadcast_to(cast(new, old.dtype), shape) + 0
         except ValueError as error:
-            from funcdiff.compat.torch._apply import shape_mismatch
+            from funcdiff.compat.torch._elementwise import shape_mismatch
 
             raise shape_mismatch(np.zeros(shape), np.zeros(new.shape), error) from None
 

@@ -17,8 +17,8 @@ from funcdiff.compat.torch._apply import (
     deliver,
     method,
     real_input,
-    unary,
 )
+from funcdiff.compat.torch._elementwise import unary
 from funcdiff.compat.torch._errors import not_a_tensor
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._promotion import result_dtype

@@ -9,7 +9,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, method
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
-from funcdiff.compat.torch._graph import drop_edges, node_class
+from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._promotion import number_type, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place, write
@@ -141,22 +141,20 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.type_name}"
         )
-    dtype = result_dtype(*(o.value if isinstance(o, Tensor) else o for o in (input, other)))
-    operands = [
-        o.to(FROM_NUMPY[dtype]) if isinstance(o, Tensor) else wrap(np.asarray(o, dtype))
-        for o in (input, other)
-    ]
-    return deliver(_WHERE(condition, *operands), out)
+    if not (
+        isinstance(input, Tensor) and isinstance(other, Tensor) and input.value.dtype is other.value.dtype
+    ):
+        dtype = result_dtype(*(o.value if isinstance(o, Tensor) else o for o in (input, other)))
+        input, other = (
+            o.to(FROM_NUMPY[dtype]) if isinstance(o, Tensor) else wrap(np.asarray(o, dtype))
+            for o in (input, other)
+        )
+    result = call(_Where, _where, (condition, input, other), {})
+    return result if out is None else deliver(result, out)
 
 
 _Where = node_class("WhereBackward0")
-
-
-def _WHERE(condition: Any, x: Any, y: Any) -> Any:
-    out = call(_Where, REGISTRY["where"].function, (condition, x, y), {})
-    if out.edge is not None:
-        drop_edges(out.edge, (False, True, True))
-    return out
+_where = REGISTRY["where"].function
 
 
 method(lambda self, condition, other: where(condition, self, other), "where")
