@@ -23,6 +23,7 @@ from funcdiff.primitives.putting import hollow, path_to, put
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
+from funcdiff.transforms.loops.sketch import Sketch, sketching
 
 _writing: ContextVar[int] = ContextVar("funcdiff programs being written", default=0)
 
@@ -45,6 +46,7 @@ class TraceRecorder(Recorder):
         self.variables: list[Variable] = []
         self.given: dict[int, Any] = {}  # the values of the inputs
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
+        self.sketch = Sketch()
         self.depth: Token[int] | None = None
 
     def __enter__(self) -> Self:
@@ -67,6 +69,7 @@ class TraceRecorder(Recorder):
         known = self.variables[x.place]
         other = self.variable(x.value)
         self.aliases[other.number] = self.aliases.get(known.number, known)
+        self.sketch.rename(x.value, known.number, other.number)
         return box(x.value, self, other.number)
 
     def settle(self, outputs: list[Atom]) -> tuple[list[Record], list[Atom], list[Guard]]:
@@ -93,11 +96,34 @@ class TraceRecorder(Recorder):
         )  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        values = [self.lower(a) for a in args]
-        out = primitive.function(*values, **params)
         if all(type(a) is not TracedArray or a.recorder is not self or a.place < 0 for a in args):
+            out = primitive.function(*[self.lower(a) for a in args], **params)
             return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
-        return self._record(primitive, [self.atom(a) for a in args], params, out)
+        return self._evaluate(primitive, args, [self.atom(a) for a in args], params)
+
+    def _evaluate(
+        self, primitive: Primitive, args: Sequence[Any], atoms: Sequence[Atom], params: dict[str, Any]
+    ) -> Any:
+        """Compute a step and record it; a loop is not run, nor what depends on it as long as nobody asks."""
+        values = [self.lower(a) for a in args]
+        sketch = self.sketch
+        if primitive.control is None and not sketch.places:
+            return self._record(primitive, atoms, params, primitive.function(*values, **params))
+        places = [a.number if isinstance(a, Variable) else -1 for a in atoms]
+        is_stand_in = primitive.control is not None or not sketch.places.isdisjoint(places)
+        if not is_stand_in or any(type(v) is TracedArray for v in values):
+            return self._record(primitive, atoms, params, primitive.function(*values, **params))
+        try:
+            with sketching():
+                out = primitive.function(*values, **params)
+        except Exception:  # noqa: BLE001  # in earnest it may go well, or raise what is to be raised
+            sketch.settle()
+            out = primitive.function(*[self.lower(a) for a in args], **params)
+            return self._record(primitive, atoms, params, out)
+        first = len(self.variables)
+        made = self._record(primitive, atoms, params, out)
+        sketch.enter(primitive.function, values, places, params, range(first, len(self.variables)))
+        return made
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
         outs = out if isinstance(out, tuple) else (out,)
@@ -108,8 +134,12 @@ class TraceRecorder(Recorder):
 
     def concrete(self, x: TracedArray) -> Any:
         if x.place >= 0:
-            seen = np.array(innermost(x.value))
+            if x.place in self.sketch.places:
+                self.sketch.settle()
+            value = self.lower(x)
+            seen = np.array(innermost(value))
             self.guards.append(Guard(self.variables[x.place], seen, len(self.records), errors.user_line()))
+            return value
         return x.value
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
@@ -120,13 +150,23 @@ class TraceRecorder(Recorder):
         if indices:
             primitive, params = REGISTRY[put.__name__], {"lenses": path[:-1], "template": template}
             path = path_to(path[:-1], template, [self.lower(i) for i in indices])
+        x.value = self.lower(x)
+        places = [a.number if isinstance(a, Variable) else -1 for a in atoms]
+        is_stand_in = not self.sketch.places.isdisjoint(places)
+        operands = [self.lower(v) for v in (x, value, *indices)] if is_stand_in else []
         mutation.update(x, self.lower(value), path)
         if any(isinstance(a, Variable) for a in atoms):
+            first = len(self.variables)
             x.place = self._record(primitive, atoms, params, x.value).place
+            if is_stand_in:
+                made = range(first, first + 1)
+                self.sketch.enter(primitive.function, operands, places, params, made)
 
     def lower(self, x: Any) -> Any:
         """Return what stands for an operand one level down."""
-        return x.value if type(x) is TracedArray and x.recorder is self else x
+        if type(x) is not TracedArray or x.recorder is not self:
+            return x
+        return self.sketch.values.get(x.place, x.value) if self.sketch.values else x.value
 
 
 def trace(f: Callable[..., Any]) -> Callable[..., Tape]:

@@ -103,8 +103,7 @@ class BodyRecorder(TraceRecorder):
         return super().atom(x)
 
     def lower(self, x: Any) -> Any:
-        if type(x) is TracedArray and x.recorder is self:
-            x = x.value
+        x = super().lower(x)
         if type(x) is TracedArray:
             if x.recorder.level < 0:
                 revive(x)
@@ -116,10 +115,10 @@ class BodyRecorder(TraceRecorder):
         if isinstance(primitive, Elementwise) and any(weak):
             args = self._strengthened(args, weak)
         atoms = [self.atom(a) for a in args]
-        out = primitive.function(*[self.lower(a) for a in args], **params)
         if not variables(atoms):
+            out = primitive.function(*[self.lower(a) for a in args], **params)
             return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
-        made = self._record(primitive, atoms, params, out)
+        made = self._evaluate(primitive, args, atoms, params)
         if isinstance(primitive, Elementwise) and all(
             w or type(a) in (int, float, complex, bool) for w, a in zip(weak, args, strict=True)
         ):

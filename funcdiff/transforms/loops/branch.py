@@ -14,8 +14,8 @@ from funcdiff.core.tape import Tape
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.loops.batched import batching, examples_over
 from funcdiff.transforms.loops.body import Body, active_outputs, apply_body, as_body, record_closed, types_of
-from funcdiff.transforms.loops.derive import choose, example_outputs, kept, ones_like, scatter, zeros
-from funcdiff.transforms.loops.interpret import interpreter
+from funcdiff.transforms.loops.derive import choose, kept, ones_like, scatter, zeros
+from funcdiff.transforms.loops.interpret import example_outputs, interpreter
 from funcdiff.transforms.loops.rules import below
 from funcdiff.transforms.reverse import record
 from funcdiff.transforms.vmap import run_batch

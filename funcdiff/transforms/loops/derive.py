@@ -29,7 +29,7 @@ from funcdiff.transforms.loops.body import (
     types_of,
 )
 from funcdiff.transforms.loops.cut import minimum_cut
-from funcdiff.transforms.loops.interpret import Interpreter
+from funcdiff.transforms.loops.interpret import example_outputs
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.stack import Stack
 from funcdiff.transforms.reverse import record
@@ -85,12 +85,6 @@ def widened(cond: Body, more_carries: Sequence[Any], more_invariants: Sequence[A
     inputs = [*cond.inputs[:carries], *extra[0], *cond.inputs[carries:], *extra[1]]
     examples = [*cond.examples[:carries], *more_carries, *cond.examples[carries:], *more_invariants]
     return make_body(cond.name, inputs, cond.records, cond.outputs, examples)
-
-
-def example_outputs(body: Body) -> list[Any]:
-    """Return what a body makes of its examples."""
-    with np.errstate(all="ignore"):
-        return kept(body, "outputs", lambda: Interpreter(body)(list(body.examples)))  # type: ignore[no-any-return]
 
 
 # --- forward mode ----------------------------------------------------------------------------------

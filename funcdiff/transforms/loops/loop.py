@@ -19,7 +19,8 @@ from funcdiff.core.primitive import General, register
 from funcdiff.core.recording import apply
 from funcdiff.core.tape import Tape
 from funcdiff.transforms.loops.body import as_body, types_of
-from funcdiff.transforms.loops.interpret import Steps
+from funcdiff.transforms.loops.interpret import Steps, example_outputs
+from funcdiff.transforms.loops.sketch import is_sketching
 from funcdiff.transforms.loops.stack import Stack, element
 
 
@@ -78,6 +79,8 @@ class Loop(NamedTuple):
 def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
     """Run a loop on plain operands."""
     spec = Loop(**params)
+    if is_sketching() and spec.length != 0:
+        return stand_ins(spec, operands)
     carry, invariant, stacked, count = spec.parts(operands)
     del operands
     body = as_body(spec.body)
@@ -112,6 +115,26 @@ def run(*operands: Any, **params: Any) -> tuple[Any, ...]:
     if i == 0:
         carry = [np.array(x)[()] for x in carry]
     return (*carry, *gathered(spec, collected, kinds), *([np.int64(i)] if spec.cond is not None else []))
+
+
+def stand_ins(spec: Loop, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """Return results of the types that a loop gives, without running it: what is carried as it starts."""
+    kinds = types_of(spec.body.outputs)[spec.carries :]
+    ys = example_outputs(as_body(spec.body))[spec.carries :]
+    carry = [x if isinstance(x, Stack) else np.array(x)[()] for x in operands[: spec.carries]]
+    if spec.length is None:
+        return (
+            *carry,
+            *(Stack([y], k) for y, k in zip(ys, kinds, strict=True)),
+            *[np.int64(1)] * (spec.cond is not None),
+        )
+    collected = [
+        Stack([y] * spec.length, k)
+        if isinstance(y, Stack)
+        else np.broadcast_to(np.asarray(y, k.dtype), (spec.length, *k.shape))
+        for y, k in zip(ys, kinds, strict=True)
+    ]
+    return (*carry, *collected)
 
 
 def room(y: Any, steps: int, kind: ArrayType) -> Any:

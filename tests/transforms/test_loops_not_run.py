@@ -1,0 +1,161 @@
+"""Recording a program with loops does not run them, unless Python's control flow asks for what they give."""
+
+import numpy as np
+import pytest
+
+import funcdiff as fd
+from funcdiff.transforms.loops import loop
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Count the loops that are run in earnest."""
+    found = []
+    run = loop.gathered
+
+    def counting(*args):
+        found.append(args)
+        return run(*args)
+
+    monkeypatch.setattr(loop, "gathered", counting)
+    return found
+
+
+def powers(x):
+    return fd.while_loop(lambda s: s[0] < 50, lambda s: (s[0] * x, s[1] + 1), (x, 0))
+
+
+def test_tracing_runs_no_loop(runs):
+    def f(x):
+        y, n = powers(x)
+        return fd.fori_loop(0, 10, lambda i, z: z + np.sin(y * z) * n, y)
+
+    tape = fd.trace(fd.value_and_grad(f))(3.0)
+    assert runs == []
+    value, gradient = tape.run(3.0)
+    expected = fd.value_and_grad(f)(3.0)
+    np.testing.assert_allclose([value, gradient], expected, rtol=1e-14)
+
+
+def test_control_flow_that_asks_gets_values(runs):
+    def f(x):
+        y, n = powers(x)
+        if y > 60:  # 81 from 3, 64 from 2, 57.7 from 1.5
+            y = y * 2
+            y = fd.while_loop(lambda z: z > 1, lambda z: z / 2, y)
+            if y < 0.6:
+                return y * n
+        return y
+
+    for compiled in (fd.jit(f), fd.jit(fd.grad(f))):
+        plain = f if compiled(3.0) == f(3.0) else fd.grad(f)
+        for x in (3.0, 2.0, 1.5, 3.0, 7.0):
+            np.testing.assert_allclose(compiled(x), plain(x), rtol=1e-13)
+    guards = fd.trace(f)(3.0).guards
+    assert [bool(g.value) for g in guards] == [True, False]
+    assert runs
+
+
+def test_values_are_asked_for_once(runs):
+    def f(x):
+        y = powers(x)[0]
+        z = y + 1
+        for n in range(20):
+            if z > n:
+                z = z - 0.5
+        return z
+
+    tape = fd.trace(f)(3.0)
+    assert len(runs) == 1
+    assert len(tape.guards) == 20
+    assert tape.run(3.0) == f(3.0)
+
+
+def test_what_fails_on_a_stand_in_is_computed_in_earnest(runs):
+    def f(a):
+        b = fd.fori_loop(0, 3, lambda i, c: c + 4 * np.eye(3), a)  # no Cholesky factor before the third step
+        return np.linalg.cholesky(b)
+
+    a = np.array([[-9.0, 1, 0], [1, -9, 1], [0, 1, -9]])
+    tape = fd.trace(f)(a)
+    assert len(runs) == 1
+    np.testing.assert_allclose(tape.run(a), f(a), rtol=1e-14)
+    with pytest.raises(np.linalg.LinAlgError):
+        fd.trace(f)(a - 9 * np.eye(3))
+
+
+def test_writes_of_what_a_loop_gives(runs):
+    def f(x):
+        y = fd.numpy.zeros(5)
+        total, n = powers(x)
+        y[1] = total
+        view = y[:3]
+        view[2] = total * x
+        y[n] = 7.0
+        w = y.copy()
+        w[0] = x
+        if w[2] > 0:
+            y[3] += w[0] * total
+            view[0] = y[3]
+        return y * w
+
+    for compiled, plain in (
+        (fd.jit(f), f),
+        (fd.jit(lambda x: fd.jacfwd(f)(x)), fd.jacfwd(f)),
+        (fd.jit(lambda x: fd.grad(lambda x: np.sum(f(x)))(x)), fd.grad(lambda x: np.sum(f(x)))),
+    ):
+        for x in (3.0, 4.0, 3.0):
+            np.testing.assert_allclose(compiled(np.float64(x)), plain(np.float64(x)), rtol=1e-13)
+
+
+def test_loops_in_bodies_of_loops_are_not_run(runs):
+    def f(x):
+        def step(i, y):
+            inner = fd.while_loop(lambda z: z[0] > 1, lambda z: (z[0] / 3, z[1] * x), (y + i, x))
+            return y + inner[1]
+
+        return fd.fori_loop(0, 6, step, x)
+
+    for transformed in (fd.grad(f), fd.grad(fd.grad(f)), lambda x: fd.vmap(f)(x * np.arange(3.0))):
+        tape = fd.trace(transformed)(0.7)
+        assert runs == []
+        expected = transformed(0.7)
+        np.testing.assert_allclose(tape.run(0.7), expected, rtol=1e-12)
+        runs.clear()
+
+
+def test_constants_are_computed():
+    def f(x):
+        table, _ = fd.scan(lambda c, k: (c * k, c), 1.0, np.arange(1.0, 6))  # of nothing that is traced
+        return x * table if table == 120 else x
+
+    tape = fd.trace(f)(2.0)
+    assert not tape.guards
+    assert tape.run(2.0) == 240
+
+
+def test_rolled_loops_are_not_run_until_asked_for(runs):
+    def f(x):
+        def g(y):
+            for _ in range(3000):
+                y = y + 0.001 * np.sin(y * x)
+            return y
+
+        slope = fd.grad(g)(x)
+        return slope * 2 if slope > 0 else slope
+
+    compiled = fd.jit(f, backend="numpy")
+    for x in (0.5, -2.0):
+        np.testing.assert_allclose(compiled(x), f(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_loops_of_loops_with_few_steps(steps):
+    def f(x):
+        def step(i, y):
+            return y + fd.while_loop(lambda z: z < 4, lambda z: z * x + y, x)
+
+        return fd.fori_loop(0, steps, step, x)
+
+    for transformed in (fd.grad(f), fd.grad(fd.grad(f)), fd.grad(lambda x: fd.jvp(f, x, 1.0)[1])):
+        np.testing.assert_allclose(fd.jit(transformed)(1.3), transformed(1.3), rtol=1e-12)
