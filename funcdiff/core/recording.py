@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.array_type import ArrayType, is_differentiable, type_of
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.constants import release
 
 Value = Any
@@ -25,6 +25,9 @@ Value = Any
 
 ASK_FOR_NDARRAYS: set[str] = set()
 """Modules to which a traced array is an instance of `numpy.ndarray`."""
+
+SEARCHES: set[str] = set()
+"""Modules whose functions find a point by comparing values, which leaves no trace of them in the result."""
 
 SPARSE_OPERATIONS: dict[str, Callable[..., Any]] = {}
 """What primitives mean where an operand is a plain sparse matrix, by name."""
@@ -200,10 +203,12 @@ def box_inputs(values: Sequence[Value], recorder: Recorder, places: Iterable[Any
     kinds: dict[ArrayType, ArrayType] = {}
     boxes = []
     for value, place in zip(values, places, strict=False):
-        x = box(value, recorder, place)
+        x = TracedArray()
+        x.value = value
+        x.recorder = recorder
+        x.place = place
         kind = type_of(value)
-        if is_differentiable(kind.dtype):
-            x.kind = kinds.setdefault(kind, kind)
+        x.kind = kinds.setdefault(kind, kind) if kind[1].kind in "fc" else None
         boxes.append(x)
     return boxes
 

@@ -75,6 +75,11 @@ def as_scalar(x: Any) -> Any:
     return REGISTRY["getitem"].function(x, index=()) if x.shape == () else x
 
 
+def no_scalar(x: Any) -> Any:
+    """Make a traced scalar, which is immutable, the 0-d array that NumPy's functions make of one."""
+    return REGISTRY["copy"].function(x) if type(x) is TracedArray and is_scalar_value(x) else x
+
+
 def shape_of(shape: Any) -> tuple[int, ...]:
     """Return a shape given as an integer or a sequence of integers."""
     if isinstance(shape, (Sequence, np.ndarray)) or (isinstance(shape, TracedArray) and shape.shape):

@@ -14,7 +14,7 @@ from funcdiff.core.free import buffer
 from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.recording import Recorder, TracedArray, innermost
-from funcdiff.numpy._arguments import as_array, check_device, example_of, shape_of, to_dtype
+from funcdiff.numpy._arguments import as_array, check_device, example_of, no_scalar, shape_of, to_dtype
 from funcdiff.numpy._protocol import CREATION, has_traced, implements
 from funcdiff.primitives.shape import broadcast_to, reshape, stack
 from funcdiff.primitives.shape import copy as copy_of
@@ -79,7 +79,7 @@ def asarray(
     check_device(device)
     if not has_traced(a):
         return _as_like(np.asarray(a, dtype, order, device=device, copy=copy), like)
-    out = array(a, dtype, copy=copy)
+    out = no_scalar(array(a, dtype, copy=copy))
     if copy is False and out is not a:
         raise ValueError("Unable to avoid copy while creating an array as requested.")
     return out
@@ -150,7 +150,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     """Convert to a dtype; to an integer one without derivative."""
     check_device(device)
     out = to_dtype(x, dtype)
-    return copy_of(x) if out is x and copy else out
+    return copy_of(out) if out is x and copy else no_scalar(out)
 
 
 # --- filled -------------------------------------------------------------------------------------------

@@ -10,7 +10,16 @@ import numpy as np
 
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray, innermost
-from funcdiff.numpy._arguments import as_array, axes_of, axis_of, example_of, linked, shape_of, ufunc_axes
+from funcdiff.numpy._arguments import (
+    as_array,
+    axes_of,
+    axis_of,
+    example_of,
+    linked,
+    no_scalar,
+    shape_of,
+    ufunc_axes,
+)
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import shape as p
 
@@ -231,7 +240,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """Broadcast arrays against each other."""
     arrays = [as_array(a) for a in args]
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    return tuple(a if a.shape == shape else broadcast_to(a, shape) for a in arrays)
+    return tuple(no_scalar(a) if a.shape == shape else broadcast_to(a, shape) for a in arrays)
 
 
 @implements(np.meshgrid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,15 @@ from funcdiff.core.mutation import (
 )
 from funcdiff.core.objects import from_sequence, stack_objects
 from funcdiff.core.random_calls import random_call
-from funcdiff.core.recording import TracedArray, concrete, innermost, is_constant, is_scalar_value, revive
+from funcdiff.core.recording import (
+    SEARCHES,
+    TracedArray,
+    concrete,
+    innermost,
+    is_constant,
+    is_scalar_value,
+    revive,
+)
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import sparse
@@ -47,6 +56,25 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any],
         return function(self, other)
 
     return operate
+
+
+def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
+    compare = _binary(function)
+
+    def operate(self: TracedArray, other: Any) -> Any:
+        if sys._getframe(1).f_globals.get("__name__") in SEARCHES:
+            refuse_search(self, other)
+        return compare(self, other)
+
+    return operate
+
+
+def refuse_search(*compared: Any) -> None:
+    """Refuse to be compared where only the answers would reach the result, and no derivative with them."""
+    if not all(is_constant(x) for x in compared):
+        raise errors.ConversionError(
+            errors.at_user_line("the result of a search depends on the values only by comparisons of them")
+        )
 
 
 def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
@@ -287,7 +315,7 @@ def attach() -> None:
         ("eq", c.equal),
         ("ne", c.not_equal),
     ):
-        table[f"__{name}__"] = _binary(function)
+        table[f"__{name}__"] = _comparison(function)
     table["__divmod__"] = _binary(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
     table["__rdivmod__"] = _reflected(lambda a, b: (e.floor_divide(a, b), e.remainder(a, b)))
     table |= {

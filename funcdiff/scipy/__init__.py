@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from funcdiff.core.recording import AT_FIRST_RECORDING
+from funcdiff.core.recording import AT_FIRST_RECORDING, SEARCHES
 from funcdiff.errors import EXPLANATIONS
 from funcdiff.scipy import _backend, _errors
 
@@ -43,3 +43,4 @@ def __dir__() -> list[str]:
 
 AT_FIRST_RECORDING.append(_backend.register)
 EXPLANATIONS.append(_errors.explain)
+SEARCHES.update(f"scipy.optimize.{name}" for name in _errors.SEARCHES)

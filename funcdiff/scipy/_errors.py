@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from typing import Any
 
 import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.recording import TracedArray
+from funcdiff.numpy.code_objects import content
+from funcdiff.primitives.operators import refuse_search
 
 HINTS = (
     "object",
@@ -22,8 +25,13 @@ HINTS = (
     "not available for this type",
     "supported types",
     "No matching signature",
+    "must be real numbers",
+    "must have real dtype",
+    "not a proper array of floats",
+    "pythranized function",
+    "must have different signs",  # a root finder in C that met nothing it could convert, and went on
 )
-"""Words by which SciPy's errors are recognized as being about arrays of objects."""
+"""Words by which SciPy's errors are recognized as being about arrays of objects, if there are any."""
 
 
 CONVERSIONS = (
@@ -35,6 +43,47 @@ CONVERSIONS = (
     "_refuse_where_objects_differ",
 )
 """Where a traced array refuses to become plain numbers."""
+
+
+SEARCHES = (
+    "_basinhopping",
+    "_bracket",
+    "_chandrupatla",
+    "_cobyla_py",
+    "_cobyqa_py",
+    "_constraints",
+    "_dcsrch",
+    "_differentiable_functions",
+    "_differentialevolution",
+    "_direct_py",
+    "_dual_annealing",
+    "_elementwise",
+    "_hessian_update_strategy",
+    "_isotonic",
+    "_lbfgsb_py",
+    "_linesearch",
+    "_linprog",
+    "_lsq.least_squares",
+    "_milp",
+    "_minimize",
+    "_nonlin",
+    "_numdiff",
+    "_optimize",
+    "_qap",
+    "_root",
+    "_shgo",
+    "_shgo_lib._complex",
+    "_shgo_lib._vertex",
+    "_slsqp_py",
+    "_spectral",
+    "_tnc",
+    "_trustregion",
+    "_trustregion_dogleg",
+    "_trustregion_exact",
+    "_trustregion_krylov",
+    "_trustregion_ncg",
+)
+"""Where scipy.optimize compares values to decide where to go; Newton's method and fixed points are sums and products."""
 
 
 def _frames(error: BaseException) -> list[types.FrameType]:
@@ -80,10 +129,16 @@ def _asked_by_user(frames: list[types.FrameType]) -> bool:
 def _holds_traced(frame: types.FrameType) -> bool:
     for x in frame.f_locals.values():
         parts = x if isinstance(x, (list, tuple)) else x.values() if isinstance(x, dict) else (x,)
-        for part in parts:
-            if type(part) is TracedArray or (isinstance(part, np.ndarray) and part.dtype.hasobject):
-                return True
+        if any(map(_is_traced, parts)):
+            return True
     return False
+
+
+def _is_traced(x: Any, depth: int = 3) -> bool:
+    """Tell whether something is traced, an array of objects, or a function that closes over the like."""
+    if type(x) is types.FunctionType:
+        return depth > 0 and any(_is_traced(content(cell), depth - 1) for cell in x.__closure__ or ())
+    return type(x) is TracedArray or (isinstance(x, np.ndarray) and x.dtype.hasobject)
 
 
 def _name(frame: types.FrameType) -> tuple[str, str]:
@@ -109,8 +164,11 @@ def remedy(module: str, name: str) -> str:
         ours = None
     if ours is not None and hasattr(ours, name):
         return f"Call fd.{module}.{name}."
+    write = "write it with functions that have one"
+    if module == "scipy.optimize":
+        write = "differentiate the condition that its result satisfies"
     return (
-        "funcdiff has no derivative rule for it yet: write it with functions that have one, give it a rule with "
+        f"funcdiff has no derivative rule for it yet: {write}, give it a rule with "
         "fd.custom_jvp, fd.custom_vjp or fd.primitive, or take one by finite differences with fd.numerical."
     )
 
@@ -128,7 +186,9 @@ def explain(error: Exception) -> Exception | None:
     if frame is None:
         return None
     text = str(error)
-    if conversion:
+    if conversion and frames[-1].f_code is refuse_search.__code__:
+        said = "it finds its result by comparing values, which passes no derivative on"
+    elif conversion:
         said = "it would become plain numbers there, which drops derivatives"
     elif (isinstance(error, (TypeError, ValueError)) and not any(hint in text for hint in HINTS)) or not any(
         _package(f) == "scipy" and _holds_traced(f) for f in frames
