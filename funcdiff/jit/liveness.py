@@ -43,6 +43,9 @@ _FRESH = frozenset(
         "tensordot",
         "clip",
         "native_segment",
+        "packed_lu",
+        "packed_lu_solve",
+        "packed_lu_inverse",
     ]
 )
 

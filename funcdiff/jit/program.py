@@ -12,7 +12,7 @@ import numpy as np
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
 from funcdiff.jit.nesting import flatten_as, nest
-from funcdiff.jit.passes.pipeline import optimise
+from funcdiff.jit.passes.pipeline import optimise, optimise_for
 from funcdiff.jit.passes.weakening import weaken
 from funcdiff.jit.scalar_source import RAISED, generate_scalar, is_scalar
 from funcdiff.jit.source import Miss, Source, generate
@@ -65,7 +65,7 @@ class Program:
     def __init__(self, tape: Tape, backend: str = "numpy", nesting: Any = None, floats: bool = False) -> None:
         start = time.perf_counter()
         self.recorded = tape
-        self.strong = optimise(tape)
+        self.strong = optimise_for(tape, backend)
         self.backend = backend
         self.derived: dict[Any, Any] = {}
         self.builtin: Native | None = None

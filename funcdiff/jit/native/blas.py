@@ -40,6 +40,8 @@ SIGNATURES = {
     "potrf": ("cython_lapack", "void", "cinii"),
     "gesv": ("cython_lapack", "void", "iiniinii"),
     "getrf": ("cython_lapack", "void", "iiniii"),
+    "getrs": ("cython_lapack", "void", "ciiniinii"),
+    "getri": ("cython_lapack", "void", "iniinii"),
 }
 
 

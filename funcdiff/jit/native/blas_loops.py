@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# "turn" writes a matrix of `rows` x `columns` in C order as the columns of the other; "triangle" one triangle of
-# a square matrix, with zeros beside it; "identity" the identity. "singular" tells whether a diagonal has a zero.
+# "turn" writes a matrix of `rows` x `columns` in C order as the columns of the other, in strips that the cache holds;
+# "triangle" one triangle of a square matrix, with zeros beside it; "identity" the identity. "singular" tells whether
+# a diagonal has a zero; "sign" is that of the determinant, by packed LU factors and their row swaps.
 HELPERS = {
     "turn": """
 define internal void @fd.turn.DTYPE(ptr %out, ptr %a, i64 %rows, i64 %columns) {
@@ -11,27 +12,35 @@ entry:
   %empty_rows = icmp eq i64 %rows, 0
   %empty_columns = icmp eq i64 %columns, 0
   %empty = or i1 %empty_rows, %empty_columns
-  br i1 %empty, label %done, label %outer
+  br i1 %empty, label %done, label %strip
+strip:
+  %first = phi i64 [ 0, %entry ], [ %after, %strip_end ]
+  %after = add i64 %first, 16
+  %last = call i64 @llvm.umin.i64(i64 %after, i64 %columns)
+  br label %outer
 outer:
-  %i = phi i64 [ 0, %entry ], [ %next_i, %outer_end ]
+  %i = phi i64 [ 0, %strip ], [ %next_i, %outer_end ]
   %start = mul i64 %i, %columns
   %row = getelementptr NUMBER, ptr %a, i64 %start
   %column = getelementptr NUMBER, ptr %out, i64 %i
   br label %inner
 inner:
-  %j = phi i64 [ 0, %outer ], [ %next_j, %inner ]
+  %j = phi i64 [ %first, %outer ], [ %next_j, %inner ]
   %from = getelementptr NUMBER, ptr %row, i64 %j
   %x = load NUMBER, ptr %from
   %offset = mul i64 %j, %rows
   %to = getelementptr NUMBER, ptr %column, i64 %offset
   store NUMBER %x, ptr %to
   %next_j = add i64 %j, 1
-  %more_j = icmp ult i64 %next_j, %columns
+  %more_j = icmp ult i64 %next_j, %last
   br i1 %more_j, label %inner, label %outer_end
 outer_end:
   %next_i = add i64 %i, 1
   %more_i = icmp ult i64 %next_i, %rows
-  br i1 %more_i, label %outer, label %done
+  br i1 %more_i, label %outer, label %strip_end
+strip_end:
+  %more = icmp ult i64 %after, %columns
+  br i1 %more, label %strip, label %done
 done:
   ret void
 }""",
@@ -105,5 +114,37 @@ loop:
   br i1 %more, label %loop, label %done
 done:
   ret void
+}""",
+    "sign": """
+define internal NUMBER @fd.sign.DTYPE(ptr %factors, ptr %swaps, i64 %n) {
+entry:
+  %step = add i64 %n, 1
+  %empty = icmp eq i64 %n, 0
+  br i1 %empty, label %done, label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %before = phi NUMBER [ 1.0, %entry ], [ %now, %loop ]
+  %place = mul i64 %i, %step
+  %from = getelementptr NUMBER, ptr %factors, i64 %place
+  %x = load NUMBER, ptr %from
+  %swap.at = getelementptr i32, ptr %swaps, i64 %i
+  %swap = load i32, ptr %swap.at
+  %next = add i64 %i, 1
+  %itself = trunc i64 %next to i32
+  %is_swapped = icmp ne i32 %swap, %itself
+  %is_negative = fcmp olt NUMBER %x, 0.0
+  %flips = xor i1 %is_swapped, %is_negative
+  %minus = fneg NUMBER %before
+  %turned = select i1 %flips, NUMBER %minus, NUMBER %before
+  %is_zero = fcmp oeq NUMBER %x, 0.0
+  %now = select i1 %is_zero, NUMBER 0.0, NUMBER %turned
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %loop, label %last
+last:
+  %sign = fadd NUMBER %now, 0.0
+  br label %done
+done:
+  %result = phi NUMBER [ 1.0, %entry ], [ %sign, %last ]
+  ret NUMBER %result
 }""",
 }

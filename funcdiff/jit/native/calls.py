@@ -14,7 +14,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record
-from funcdiff.jit.native import arrays, blas
+from funcdiff.jit.native import arrays, blas, blas_factors  # noqa: F401  the latter enters operations
 from funcdiff.jit.native.arrays import Array, contiguous_strides
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
@@ -267,3 +267,57 @@ def _solve_triangular(low: Lowering, record: Record) -> Array:
         lambda to, at, bt: [to, at, bt, *sizes(n, columns), *flags],
         n * n * columns,
     )
+
+
+# --- the same by LU factors ------------------------------------------------------------------------
+
+
+@handler("packed_lu")
+def _packed_lu(low: Lowering, record: Record) -> Array:
+    calls = Calls(low, record)
+    a = calls.square(low.array(record.inputs[0]))
+    n = a.shape[-1]
+    return calls.each("packed_lu", a.shape[:-2], [(a, 2)], lambda to, at: [to, at, *sizes(n)], n**3)
+
+
+@handler("packed_lu_solve")
+def _packed_lu_solve(low: Lowering, record: Record) -> Array:
+    calls = Calls(low, record)
+    packed = calls.contiguous(low.array(record.inputs[0]))
+    b, rank, batch, columns = _sides(calls, low.array(record.inputs[1]))
+    n, turned = packed.shape[-1], flag(record.params["transposed"])
+    scratch = calls.scratch(blas.scratch_size("packed_lu_solve", calls.kind, n, columns))
+    return calls.each(
+        "packed_lu_solve",
+        batch,
+        [(packed, 2), (b, rank)],
+        lambda to, at, bt: [to, at, bt, *sizes(n, columns), turned, (scratch, 0)],
+        n * n * columns,
+        [scratch],
+    )
+
+
+@handler("packed_lu_inverse")
+def _packed_lu_inverse(low: Lowering, record: Record) -> Array:
+    calls = Calls(low, record)
+    packed = calls.contiguous(low.array(record.inputs[0]))
+    n = packed.shape[-1]
+    scratch = calls.scratch(blas.scratch_size("packed_lu_inverse", calls.kind, n))
+    found = calls.each(
+        "packed_lu_inverse",
+        packed.shape[:-2],
+        [(packed, 2)],
+        lambda to, at: [to, at, *sizes(n), (scratch, 0)],
+        n**3,
+        [scratch],
+    )
+    assert found.memory is not None
+    return arrays.in_memory(found.type, arrays.view(found.memory, lambda a: a.swapaxes(-1, -2)), found.ready)
+
+
+@handler("packed_lu_sign")
+def _packed_lu_sign(low: Lowering, record: Record) -> Array:
+    calls = Calls(low, record)
+    packed = calls.contiguous(low.array(record.inputs[0]))
+    n = packed.shape[-1]
+    return calls.each("packed_lu_sign", calls.out.shape, [(packed, 2)], lambda to, at: [to, at, *sizes(n)], n)

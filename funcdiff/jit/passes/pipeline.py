@@ -8,6 +8,7 @@ from funcdiff.jit.passes.broadcasts import fold_broadcasts
 from funcdiff.jit.passes.common_subexpressions import merge_common_subexpressions
 from funcdiff.jit.passes.constant_folding import fold_constants
 from funcdiff.jit.passes.dead_code import drop_dead_code
+from funcdiff.jit.passes.factorizations import share_factorizations
 from funcdiff.jit.passes.rearrangements import fold_rearrangements
 from funcdiff.jit.passes.rewriting import Rewriter, chained
 
@@ -22,3 +23,10 @@ def optimise(tape: Tape) -> Tape:
         fold_rearrangements, fold_broadcasts, simplify_algebra, fold_constants, merge_common_subexpressions()
     )
     return drop_dead_code(Rewriter(drop_dead_code(tape)).run(rule))
+
+
+def optimise_for(tape: Tape, backend: str) -> Tape:
+    """Return what a backend runs: the same results but for the rounding of linear systems."""
+    optimised = optimise(tape)
+    shared = share_factorizations(optimised, backend == "native")
+    return optimised if shared is optimised else optimise(shared)
