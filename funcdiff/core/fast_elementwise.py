@@ -100,18 +100,16 @@ def _unary_pull(partial: Partial) -> Function:
 
         def pull_by_result(cot: Any, g: Any, i: int, _j: int, _x: Any, _y: Any, v: Any, t: Any) -> None:
             if i >= 0:
-                h = g * v
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g * v if c is None else c + g * v
 
         return pull_by_result
     if callable(partial) and not hasattr(partial, "times"):
 
         def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
             if i >= 0:
-                h = g * partial(v, x)
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g * partial(v, x) if c is None else c + g * partial(v, x)
 
         return pull
     if isinstance(partial, Over):
@@ -119,9 +117,8 @@ def _unary_pull(partial: Partial) -> Function:
 
         def pull_over(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
             if i >= 0:
-                h = g / below(v, x)
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g / below(v, x) if c is None else c + g / below(v, x)
 
         return pull_over
     return _unary_pull_by(product(partial, False, 1))
@@ -130,9 +127,8 @@ def _unary_pull(partial: Partial) -> Function:
 def _unary_pull_by(times: Function) -> Function:
     def pull(cot: Any, g: Any, i: int, _j: int, x: Any, _y: Any, v: Any, t: Any) -> None:
         if i >= 0:
-            h = times(g, v, x)
             c = cot[i]
-            cot[i] = h if c is None else c + h
+            cot[i] = times(g, v, x) if c is None else c + times(g, v, x)
 
     return pull
 
@@ -343,87 +339,79 @@ def make_binary(primitive: Elementwise) -> Function:
 
 
 def _binary_pull(p0: Partial, p1: Partial) -> Function:
+    """Return the rule that pulls cotangents back through an elementwise primitive of two arguments.
+
+    A product is added where it is made, ``c + g * y``: NumPy then writes the sum of large arrays into the
+    product's memory, which takes a tenth off the gradient of a function bound by memory.
+    """
+    any_types = _binary_pull_by(product(p0, False, 2), product(p1, False, 2))
     if p0 is second and p1 is first:
 
-        def pull_product(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, _v: Any, t: Any) -> None:
-            if t is not None and g.shape != t[2].shape:  # one number for all places
-                g = spread(g, t[2].shape)
+        def pull_product(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if t is not None:
+                any_types(cot, g, i, j, x, y, v, t)
+                return
             if i >= 0:
-                h = g * y
-                if t is not None:
-                    h = match(h, t[0])
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g * y if c is None else c + g * y
             if j >= 0:
-                h = g * x
-                if t is not None:
-                    h = match(h, t[1])
                 c = cot[j]
-                cot[j] = h if c is None else c + h
+                cot[j] = g * x if c is None else c + g * x
 
         return pull_product
     if callable(p0) and callable(p1):
 
         def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
-            if t is not None and g.shape != t[2].shape:  # one number for all places
-                g = spread(g, t[2].shape)
+            if t is not None:
+                any_types(cot, g, i, j, x, y, v, t)
+                return
             if i >= 0:
-                h = g * p0(v, x, y)
-                if t is not None:
-                    h = match(h, t[0])
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g * p0(v, x, y) if c is None else c + g * p0(v, x, y)
             if j >= 0:
-                h = g * p1(v, x, y)
-                if t is not None:
-                    h = match(h, t[1])
                 c = cot[j]
-                cot[j] = h if c is None else c + h
+                cot[j] = g * p1(v, x, y) if c is None else c + g * p1(v, x, y)
 
         return pull
     if isinstance(p0, Over) and callable(p1):
         below = p0.denominator
 
         def pull_over(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
-            if t is not None and g.shape != t[2].shape:  # one number for all places
-                g = spread(g, t[2].shape)
+            if t is not None:
+                any_types(cot, g, i, j, x, y, v, t)
+                return
             if i >= 0:
-                h = g / below(v, x, y)
-                if t is not None:
-                    h = match(h, t[0])
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g / below(v, x, y) if c is None else c + g / below(v, x, y)
             if j >= 0:
-                h = g * p1(v, x, y)
-                if t is not None:
-                    h = match(h, t[1])
                 c = cot[j]
-                cot[j] = h if c is None else c + h
+                cot[j] = g * p1(v, x, y) if c is None else c + g * p1(v, x, y)
 
         return pull_over
     if p0 == 1 and p1 in (1, -1):
         negate = p1 == -1
 
-        def pull_sum(cot: Any, g: Any, i: int, j: int, _x: Any, _y: Any, _v: Any, t: Any) -> None:
-            if t is not None and g.shape != t[2].shape:  # one number for all places
-                g = spread(g, t[2].shape)
+        def pull_sum(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
+            if t is not None:
+                any_types(cot, g, i, j, x, y, v, t)
+                return
             if i >= 0:
-                h = g if t is None else match(g, t[0])
                 c = cot[i]
-                cot[i] = h if c is None else c + h
+                cot[i] = g if c is None else c + g
             if j >= 0:
-                h = g if t is None else match(g, t[1])
                 c = cot[j]
                 if negate:
-                    cot[j] = -h if c is None else c - h
+                    cot[j] = -g if c is None else c - g
                 else:
-                    cot[j] = h if c is None else c + h
+                    cot[j] = g if c is None else c + g
 
         return pull_sum
-    return _binary_pull_by(product(p0, False, 2), product(p1, False, 2))
+    return any_types
 
 
 def _binary_pull_by(times0: Function, times1: Function) -> Function:
+    """Return the rule that undoes broadcasting and promotion where the operands' types differ."""
+
     def pull(cot: Any, g: Any, i: int, j: int, x: Any, y: Any, v: Any, t: Any) -> None:
         if t is not None and g.shape != t[2].shape:  # one number for all places
             g = spread(g, t[2].shape)

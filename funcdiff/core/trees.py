@@ -86,7 +86,7 @@ def flatten(tree: Any) -> tuple[list[Any], AnyTree]:
         return [tree], LEAF
     while True:
         leaves, spec = optree.tree_flatten(tree, namespace=_NAMESPACE)
-        new = {type(x) for x in leaves if dataclasses.is_dataclass(x)} - {type}
+        new = [cls for cls in set(map(type, leaves)) - _LEAF_TYPES if dataclasses.is_dataclass(cls)]
         if not new:
             if len(leaves) == 1 and leaves[0] is tree:
                 return leaves, LEAF

@@ -97,7 +97,7 @@ def refuse_leaf(name: str, f: Any, x: Any, value: Any, where: str) -> NoReturn:
 class Selection:
     """The differentiated arguments of a call as flat leaves, and how to call the function with others."""
 
-    __slots__ = ("argnums", "args", "bare", "f", "kwargs", "leaves", "name", "positions", "trees")
+    __slots__ = ("args", "bare", "f", "kwargs", "leaves", "name", "nested", "positions", "trees")
 
     def __init__(
         self,
@@ -113,16 +113,24 @@ class Selection:
         self.kwargs = kwargs
         self.bare = not isinstance(argnums, tuple)
         numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-        self.positions = [self._position(n) for n in numbers]
-        if len(set(self.positions)) != len(self.positions):
+        count = len(args)
+        self.positions = [n if 0 <= n < count else self._position(n) for n in numbers]
+        if len(numbers) > 1 and len(set(self.positions)) != len(numbers):
             raise errors.ArgnumsError(
                 errors.at_user_line(f"argnums={argnums} of {name} names an argument of {self._f} twice")
             )
         self.leaves: list[Any] = []
         self.trees: list[AnyTree] = []
+        self.nested = False
         for n in self.positions:
-            leaves, tree = flatten(args[n])
+            x = args[n]
+            if type(x) is np.ndarray and x.dtype.kind in "fc":  # nearly always
+                self.leaves.append(x)
+                self.trees.append(LEAF)
+                continue
+            leaves, tree = flatten(x)
             self.trees.append(tree)
+            self.nested = self.nested or tree is not LEAF
             for k, leaf in enumerate(leaves):
                 value = leaf_value(leaf)
                 if getattr(value, "dtype", _NO_DTYPE).kind not in "fc":
@@ -147,23 +155,25 @@ class Selection:
     def call(self, leaves: Sequence[Any]) -> Any:
         """Call the function with other leaves in place of the differentiated ones."""
         args = list(self.args)
+        if not self.nested:
+            for n, leaf in zip(self.positions, leaves, strict=True):
+                args[n] = leaf
+            return self.f(*args, **self.kwargs)
         start = 0
         for n, tree in zip(self.positions, self.trees, strict=True):
-            if tree is LEAF:
-                args[n] = leaves[start]
-                start += 1
-            else:
-                args[n] = tree.unflatten(leaves[start : start + tree.num_leaves])
-                start += tree.num_leaves
+            args[n] = tree.unflatten(leaves[start : start + tree.num_leaves])
+            start += tree.num_leaves
         return self.f(*args, **self.kwargs)
 
     def rebuild(self, leaves: Sequence[Any]) -> Any:
         """Give results, one per leaf, the structure of the argument or arguments."""
-        parts = []
-        start = 0
-        for tree in self.trees:
-            parts.append(tree.unflatten(leaves[start : start + tree.num_leaves]))
-            start += tree.num_leaves
+        parts: Sequence[Any] = leaves
+        if self.nested:
+            parts = []
+            start = 0
+            for tree in self.trees:
+                parts.append(tree.unflatten(leaves[start : start + tree.num_leaves]))
+                start += tree.num_leaves
         return parts[0] if self.bare else tuple(parts)
 
 
@@ -192,6 +202,9 @@ class Outputs:
                 )
             out, aux_value = out
             aux, self.aux_tree = flatten(aux_value)
+        if type(out) is TracedArray:  # nearly always
+            self.tree = LEAF
+            return [out if out.kind is not None else self._leaf(out, 0), *aux]
         outs, self.tree = flatten(out)
         return [self._leaf(o, n) for n, o in enumerate(outs)] + aux
 
@@ -217,6 +230,8 @@ class Outputs:
 
 def scalar_output(name: str, f: Any, out: Any, tree: AnyTree, holomorphic: bool = False) -> None:
     """Refuse an output that has no gradient: not one array of one real element."""
+    if type(out) is np.float64 and tree is LEAF and not holomorphic:  # nearly always
+        return
     if tree is not LEAF:
         raise errors.OutputError(
             errors.at_user_line(
@@ -295,28 +310,38 @@ def vectors(
 ) -> list[Any]:
     """Return the leaves of a tangent, cotangent or `v`, checked against what they belong to."""
     leaves, found = flatten(v)
-    who = f"{what} given to {name} of {errors.function_name(f)}"
-    if not found == tree:
+    if found != tree:
+        who = f"{what} given to {name} of {errors.function_name(f)}"
         raise errors.VectorError(
             errors.at_user_line(f"the {who} has structure {found!r}; it must be {tree!r}{bare_hint}")
         )
+    if are_of_kinds(leaves, kinds):
+        return leaves
+
+    def refuse(n: int, why: str) -> NoReturn:
+        path = tree.paths()[n]
+        where = f" at {path_name(path)}" if path else ""
+        raise errors.VectorError(
+            errors.at_user_line(f"the {what} given to {name} of {errors.function_name(f)}{where} {why}")
+        )
+
     checked = []
-    paths = tree.paths()
-    for leaf, kind, path in zip(leaves, kinds, paths, strict=True):
+    for n, (leaf, kind) in enumerate(zip(leaves, kinds, strict=True)):
         value = leaf_value(leaf)
-        label = f"the {who}{' at ' + path_name(path) if path else ''}"
         dtype = getattr(value, "dtype", None)
         if dtype is None or dtype.kind not in "fcbiu":
-            raise errors.VectorError(
-                errors.at_user_line(f"{label} is {type(leaf).__name__}, not an array of numbers")
-            )
+            refuse(n, f"is {type(leaf).__name__}, not an array of numbers")
         if tuple(value.shape) != kind.shape:
-            raise errors.VectorError(
-                errors.at_user_line(f"{label} has shape {tuple(value.shape)}; it must be {kind.shape}")
-            )
+            refuse(n, f"has shape {tuple(value.shape)}; it must be {kind.shape}")
         if dtype.kind == "c" and kind.dtype.kind != "c":
-            raise errors.VectorError(
-                errors.at_user_line(f"{label} has dtype {dtype}; it must be real, as {kind.dtype} is")
-            )
+            refuse(n, f"has dtype {dtype}; it must be real, as {kind.dtype} is")
         checked.append(convert(value, kind.dtype) if dtype != kind.dtype else value)
     return checked
+
+
+def are_of_kinds(leaves: Sequence[Any], kinds: Sequence[ArrayType]) -> bool:
+    """Tell whether all leaves are ndarrays of the shapes and dtypes asked for, as they nearly always are."""
+    for leaf, kind in zip(leaves, kinds, strict=True):
+        if type(leaf) is not np.ndarray or leaf.shape != kind[0] or leaf.dtype is not kind[1]:
+            return False
+    return True

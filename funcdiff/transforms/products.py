@@ -16,6 +16,7 @@ from funcdiff.core.trees import LEAF, AnyTree, Tree, flatten
 from funcdiff.transforms.arguments import (
     Outputs,
     Selection,
+    are_of_kinds,
     check_callable,
     own,
     own_all,
@@ -50,6 +51,10 @@ def input_tree(selection: Selection) -> AnyTree:
 def vector_like_inputs(name: str, f: Any, selection: Selection, v: Any) -> list[Any]:
     """Return the leaves of a v that must look like the inputs; it may be missing for one element."""
     kinds = [type_of(x) for x in selection.leaves]
+    if not selection.nested:
+        leaves = (v,) if selection.bare else v
+        if type(leaves) is tuple and len(leaves) == len(kinds) and are_of_kinds(leaves, kinds):
+            return list(leaves)
     if v is None:
         if len(kinds) == 1 and kinds[0].size == 1 and selection.trees[0] is LEAF and selection.bare:
             return [np.ones(kinds[0].shape, kinds[0].dtype)[()]]
