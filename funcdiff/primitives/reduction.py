@@ -52,8 +52,14 @@ def _batch(name: str) -> Function:
 # --- sum ------------------------------------------------------------------------------------------
 
 
+# arguments by position: NumPy takes a sixth less time for small arrays
+_added: Any = np.add.reduce
+_greatest: Any = np.maximum.reduce
+_least: Any = np.minimum.reduce
+
+
 def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return _added(x, axis, None, None, True) if keepdims else _added(x, axis)
 
 
 def _sum_transpose(g: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -99,11 +105,11 @@ def like_real(count: Any, x: Any) -> Any:
 
 
 def _max(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return _greatest(x, axis, None, None, True) if keepdims else _greatest(x, axis)
 
 
 def _min(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return _least(x, axis, None, None, True) if keepdims else _least(x, axis)
 
 
 max_ = general(

@@ -19,6 +19,7 @@ from funcdiff.transforms.reverse import record
 
 for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.primitives."):
     importlib.import_module(module.name)
+importlib.import_module("funcdiff.compat.torch.ops.rules")  # what the PyTorch shim adds
 
 TREATED_AS_CONSTANT = {"rounding", "stop_gradient"}
 DEFINED_UP_TO_PHASES = {

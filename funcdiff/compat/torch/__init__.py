@@ -195,6 +195,19 @@ from funcdiff.compat.torch.ops.creation import (
     zeros_like,
 )
 from funcdiff.compat.torch.ops.creation import range_ as range
+from funcdiff.compat.torch.ops.cumulative import cumprod, cumsum, diff, trapezoid, trapz
+from funcdiff.compat.torch.ops.exponentials import log_softmax, logcumsumexp, logsumexp, softmax
+from funcdiff.compat.torch.ops.extrema import (
+    amax,
+    amin,
+    aminmax,
+    argmax,
+    argmin,
+    cummax,
+    cummin,
+    max,
+    min,
+)
 from funcdiff.compat.torch.ops.functions import (
     abs,
     abs_,
@@ -383,35 +396,17 @@ from funcdiff.compat.torch.ops.random import (
 )
 from funcdiff.compat.torch.ops.reductions import (
     all,
-    amax,
-    amin,
-    aminmax,
     any,
-    argmax,
-    argmin,
     count_nonzero,
-    cummax,
-    cummin,
-    cumprod,
-    cumsum,
-    diff,
     dist,
-    log_softmax,
-    logcumsumexp,
-    logsumexp,
-    max,
     mean,
-    min,
     nanmean,
     nansum,
     norm,
     prod,
-    softmax,
     std,
     std_mean,
     sum,
-    trapezoid,
-    trapz,
     var,
     var_mean,
 )

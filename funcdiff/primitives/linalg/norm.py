@@ -1,6 +1,6 @@
 """Norms of vectors, whose derivative is 0 at 0.
 
-For ``n = (Σ |x|ᵖ)^(1/p)`` it is ``(|x| / n)^(p - 1) x / |x|``; the orders 1, inf and 0 are compositions.
+For ``n = (Σ |x|ᵖ)^(1/p)`` it is ``(|x| / n)^(p - 1) x / |x|``; the orders inf and 0 are compositions.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ Axis = tuple[int, ...] | None
 
 
 def _vector_norm(x: Any, *, order: float, axis: Axis, keepdims: bool) -> Any:
+    rank = np.ndim(x)
+    if order == 2 and (axis is None or len(axis) == rank > 0) and np.asarray(x).dtype.kind == "f":
+        flat = np.reshape(x, -1)
+        out = np.sqrt(flat.dot(flat))
+        return np.reshape(out, (1,) * rank) if keepdims else out
     if axis is None:
         out = np.linalg.norm(np.ravel(x))
-        return np.reshape(out, (1,) * np.ndim(x)) if keepdims else out
-    if len(axis) == 1:
-        return np.linalg.norm(x, order, axis[0], keepdims)
-    return np.sqrt(np.sum((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
+        return np.reshape(out, (1,) * rank) if keepdims else out
+    if order == 1 and x.dtype.kind in "fc":
+        return np.add.reduce(np.abs(x), axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    if order == 2:
+        squares = x * x if x.dtype.kind == "f" else (np.conj(x) * x).real
+        return np.sqrt(np.add.reduce(squares, axis=axis, keepdims=keepdims))  # type: ignore[call-overload]
+    return np.linalg.norm(x, order, axis[0], keepdims)
 
 
 def _direction(out: Any, x: Any, order: float, axis: Axis, keepdims: bool) -> Any:
@@ -71,6 +79,8 @@ def _samples(rng: np.random.Generator) -> Any:
         ((x,), {**two, "axis": (0,), "keepdims": True}),
         ((x,), {**two, "axis": None, "keepdims": True}),
         ((z,), {**two, "axis": None}),
+        ((x,), {**two, "axis": (1,), "order": 1}),
+        ((x,), {**two, "axis": (0, 1), "order": 1, "keepdims": True}),
         ((x,), {**two, "axis": (1,), "order": 3}),
         ((x,), {**two, "axis": (0,), "order": 2.5, "keepdims": True}),
         ((x,), {**two, "axis": (1,), "order": 0.5}),
@@ -87,7 +97,7 @@ vector_norm = general(
     batch=_batch_vector_norm,
     name="vector_norm",
     samples=_samples,
-    doc="""The p-norm over axes; `axis` None takes all of them, `order` other than 2 takes one.
+    doc="""The p-norm over axes; `axis` None takes all of them; orders other than 1 and 2 take one.
 
     Its derivative is 0 at 0, and also in each component that is 0 for orders below 1.""",
 )

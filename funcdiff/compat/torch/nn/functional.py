@@ -46,11 +46,12 @@ from funcdiff.compat.torch.nn.losses import (
     triplet_margin_loss,
 )
 from funcdiff.compat.torch.ops import functions
+from funcdiff.compat.torch.ops.axes import axis_of
+from funcdiff.compat.torch.ops.exponentials import log_softmax as _log_softmax
+from funcdiff.compat.torch.ops.exponentials import softmax as _softmax
 from funcdiff.compat.torch.ops.linalg import matmul
 from funcdiff.compat.torch.ops.random import default_generator
-from funcdiff.compat.torch.ops.reductions import axis_of, vector_norm
-from funcdiff.compat.torch.ops.reductions import log_softmax as _log_softmax
-from funcdiff.compat.torch.ops.reductions import softmax as _softmax
+from funcdiff.compat.torch.ops.reductions import vector_norm
 from funcdiff.compat.torch.ops.shapes import t
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem

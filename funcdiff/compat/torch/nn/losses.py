@@ -12,7 +12,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite
 from funcdiff.compat.torch._tensor import Tensor, plain
-from funcdiff.compat.torch.ops.reductions import log_softmax
+from funcdiff.compat.torch.ops.exponentials import log_softmax
 from funcdiff.core.primitive import REGISTRY
 
 _logaddexp, _log, _where, _abs, _exp = (

@@ -20,8 +20,8 @@ from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._promotion import promote
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
+from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
-from funcdiff.compat.torch.ops.reductions import axes_of, axis_of
 from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
 from funcdiff.core.primitive import REGISTRY
 

@@ -8,9 +8,10 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant, method
+from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
-from funcdiff.compat.torch.ops.reductions import (
-    axis_of,
+from funcdiff.compat.torch.ops.axes import axis_of
+from funcdiff.compat.torch.ops.extrema import (
     kthvalue_result,
     median_result,
     mode_result,
@@ -21,15 +22,33 @@ from funcdiff.compat.torch.ops.reductions import (
 from funcdiff.core.primitive import REGISTRY
 
 _argsort = REGISTRY["argsort"].function
+_ndarray = np.ndarray
 
 
-def _order(input: Any, axis: int, descending: bool, stable: bool = True) -> Any:
-    def positions(x: Any) -> Any:
-        if not descending:
-            return _argsort(x, axis=axis, kind="stable")
-        length = x.shape[axis]
+_Sort, _Topk, _Kthvalue, _Median, _Mode = (
+    node_class(f"{name}Backward{number}")
+    for name, number in (("Sort", 0), ("Topk", 0), ("Kthvalue", 0), ("Median", 1), ("Mode", 0))
+)
+
+
+def _positions(x: Any, axis: int, descending: bool) -> Any:
+    """Return the positions that sort an array, equal elements in their order; NaN is the greatest."""
+    if not descending:
+        return x.argsort(axis, "stable") if type(x) is _ndarray else _argsort(x, axis=axis, kind="stable")
+    if type(x) is not _ndarray:
         backwards = fnp.flip(_argsort(fnp.flip(x, axis), axis=axis, kind="stable"), axis)
-        return length - 1 - backwards
+    else:
+        turn = (*(slice(None),) * axis, slice(None, None, -1))
+        backwards = x[turn].argsort(axis, "stable")[turn]
+    return x.shape[axis] - 1 - backwards
+
+
+def _order(input: Any, axis: int, descending: bool, part: Any = None) -> Any:
+    """Return the positions that sort along an axis, or a part of them, as a tensor."""
+
+    def positions(x: Any) -> Any:
+        found = _positions(x, axis, descending)
+        return found if part is None else found[(*(slice(None),) * axis, part)]
 
     return constant(positions, (input,))
 
@@ -37,36 +56,46 @@ def _order(input: Any, axis: int, descending: bool, stable: bool = True) -> Any:
 @method
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """As `torch.sort`."""
-    if not input.ndim:
+    if not input.value.shape:
         return sort_result(input.clone(), wrap(np.zeros((), np.int64)))
-    axis = axis_of(dim, input.ndim)
-    return sort_result(*pick("SortBackward0", input, _order(input, axis, descending), axis, True))
+    axis = axis_of(dim, len(input.value.shape))
+    order = _order(input, axis, descending)
+    return sort_result(pick(_Sort, input, order, axis), order)
 
 
 @method
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """As `torch.argsort`."""
-    return sort(input.detach(), dim, descending)[1]
+    rank = len(input.value.shape)
+    return _order(input, axis_of(dim, rank), descending) if rank else wrap(np.zeros((), np.int64))
 
 
 @method
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """As `torch.topk`."""
-    axis = axis_of(dim, input.ndim)
-    if k > input.value.shape[axis]:
+    shape = input.value.shape
+    axis = axis_of(dim, len(shape))
+    if k > (shape[axis] if shape else 1):
         raise RuntimeError("selected index k out of range")
-    cut = (*(slice(None),) * axis, slice(0, k))
-    order = constant(lambda p: p[cut], (_order(input, axis, largest),))
-    return topk_result(*pick("TopkBackward0", input, order, axis, True))
+    if not shape:
+        return topk_result(input.clone(), wrap(np.zeros((), np.int64)))
+    order = _order(input, axis, largest, slice(0, k))
+    return topk_result(pick(_Topk, input, order, axis), order)
+
+
+def _at_rank(cls: Any, result: Any, input: Tensor, k: int, dim: int, keepdim: bool) -> Any:
+    """Return the k-th smallest along an axis, and where it stands."""
+    if not input.value.shape:
+        return result(input.clone(), wrap(np.zeros((), np.int64)))
+    axis = axis_of(dim, input.ndim)
+    order = _order(input, axis, False, slice(k - 1, k) if keepdim else k - 1)
+    return result(pick(cls, input, order, axis), order)
 
 
 @method
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """As `torch.kthvalue`."""
-    axis = axis_of(dim, input.ndim)
-    cut = (*(slice(None),) * axis, slice(k - 1, k))
-    order = constant(lambda p: p[cut], (_order(input, axis, False),))
-    return kthvalue_result(*pick("KthvalueBackward0", input, order, axis, keepdim))
+    return _at_rank(_Kthvalue, kthvalue_result, input, k, dim, keepdim)
 
 
 @method
@@ -77,10 +106,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         place = (flat.numel() - 1) // 2
         at = _order(flat, 0, False).value[place]
         return composite(composed("MedianBackward0"), lambda x: fnp.reshape(x, -1)[at], (input,))
-    axis = axis_of(dim, input.ndim)
-    k = (input.size(dim) - 1) // 2
-    order = constant(lambda p: p[(*(slice(None),) * axis, slice(k, k + 1))], (_order(input, axis, False),))
-    return median_result(*pick("MedianBackward1", input, order, axis, keepdim))
+    middle = (input.size(dim) + 1) // 2 if input.ndim else 1
+    return _at_rank(_Median, median_result, input, middle, dim, keepdim)
 
 
 @method
@@ -92,8 +119,9 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
         found, counts = np.unique(v, return_counts=True)
         return int(np.flatnonzero(v == found[np.argmax(counts)])[-1])
 
-    order = wrap(np.expand_dims(np.apply_along_axis(last_place, axis, plain(input)), axis))
-    return mode_result(*pick("ModeBackward0", input, order, axis, keepdim))
+    places = np.apply_along_axis(last_place, axis, plain(input))
+    order = wrap(np.expand_dims(places, axis) if keepdim else places)
+    return mode_result(pick(_Mode, input, order, axis), order)
 
 
 @method

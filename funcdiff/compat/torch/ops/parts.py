@@ -17,7 +17,7 @@ from funcdiff.compat.torch._recorder import edge_of, lift, lower, primitive_node
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, _View, new_tensor
 from funcdiff.compat.torch._views import view as as_view
-from funcdiff.compat.torch.ops.reductions import axis_of
+from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.shapes import _Slice
 from funcdiff.core.declare import general
 from funcdiff.core.primitive import REGISTRY

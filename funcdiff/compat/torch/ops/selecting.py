@@ -13,8 +13,8 @@ from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._promotion import number_type, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place, write
-from funcdiff.compat.torch.ops.indexing import added, replaced
-from funcdiff.compat.torch.ops.reductions import axis_of
+from funcdiff.compat.torch.ops.axes import axis_of
+from funcdiff.compat.torch.ops.indexing import added, at, replaced
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.ordering import take_along
 
@@ -23,9 +23,11 @@ from funcdiff.primitives.ordering import take_along
 def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     """As `torch.index_select`."""
     axis = axis_of(dim, input.ndim)
-    positions = index.value.reshape(-1)
-    places = (*(slice(None),) * axis, positions)
-    return composite(composed("IndexSelectBackward0"), lambda x: x[places], (input,))
+
+    def compute(x: Any, positions: Any) -> Any:
+        return at(x, (*(slice(None),) * axis, positions.reshape(-1)))
+
+    return composite(composed("IndexSelectBackward0"), compute, (input, index))
 
 
 @method
@@ -34,21 +36,21 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     if index.value.dtype.kind not in "iu":
         raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     axis = axis_of(dim, input.ndim)
-    positions = index.value
-    shape = positions.shape
+    shape = index.value.shape
 
-    def compute(x: Any) -> Any:
+    def compute(x: Any, positions: Any) -> Any:
         part = x[tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(shape))]
         return take_along(part, positions, axis)
 
-    return deliver(composite(composed("GatherBackward0"), compute, (input,)), out)
+    return deliver(composite(composed("GatherBackward0"), compute, (input, index)), out)
 
 
 @method
 def take(input: Tensor, index: Tensor) -> Any:
     """As `torch.take`."""
-    positions = index.value
-    return composite(composed("TakeBackward0"), lambda x: fnp.reshape(x, -1)[positions], (input,))
+    return composite(
+        composed("TakeBackward0"), lambda x, positions: at(fnp.reshape(x, -1), positions), (input, index)
+    )
 
 
 @method
@@ -58,8 +60,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> An
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     return composite(
         composed("GatherBackward0"),
-        lambda x: take_along(x, indices.value, axis_of(dim, input.ndim)),
-        (input,),
+        lambda x, positions: take_along(x, positions, axis_of(dim, input.ndim)),
+        (input, indices),
     )
 
 
@@ -74,16 +76,15 @@ def _positions(axis: int, index: Any) -> tuple[Any, ...]:
 
 def _scattered(input: Tensor, dim: int, index: Tensor, src: Any, how: str) -> Any:
     axis = axis_of(dim, input.ndim)
-    places = _positions(axis, index.value)
     shape = index.value.shape
     cut = tuple(slice(0, n) for n in shape)
 
-    def compute(x: Any, y: Any) -> Any:
+    def compute(x: Any, y: Any, positions: Any) -> Any:
         part = y if not hasattr(y, "shape") or not y.shape else y[cut]
-        return (added if how == "add" else replaced)(x, part, places)
+        return (added if how == "add" else replaced)(x, part, _positions(axis, positions))
 
     node = "ScatterAddBackward0" if how == "add" else "ScatterBackward0"
-    return composite(composed(node), compute, (input, src))
+    return composite(composed(node), compute, (input, src, index))
 
 
 @method
@@ -101,29 +102,35 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
 @method
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
     """As `torch.index_add`."""
-    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+    lead = (slice(None),) * axis_of(dim, input.ndim)
 
-    def compute(x: Any, y: Any) -> Any:
-        return added(x, y if alpha == 1 else alpha * y, places)
+    def compute(x: Any, y: Any, positions: Any) -> Any:
+        return added(x, y if alpha == 1 else alpha * y, (*lead, positions))
 
-    return composite(composed("IndexAddBackward0"), compute, (input, source))
+    return composite(composed("IndexAddBackward0"), compute, (input, source, index))
 
 
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Any:
     """As `torch.index_copy`."""
-    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+    lead = (slice(None),) * axis_of(dim, input.ndim)
 
-    return composite(composed("IndexCopyBackward0"), lambda x, y: replaced(x, y, places), (input, source))
+    def compute(x: Any, y: Any, positions: Any) -> Any:
+        return replaced(x, y, (*lead, positions))
+
+    return composite(composed("IndexCopyBackward0"), compute, (input, source, index))
 
 
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Any:
     """As `torch.index_fill`."""
-    places = (*(slice(None),) * axis_of(dim, input.ndim), index.value)
+    lead = (slice(None),) * axis_of(dim, input.ndim)
     number = float(value) if isinstance(value, Tensor) else value
 
-    return composite(composed("IndexFillBackward0"), lambda x: replaced(x, number, places), (input,))
+    def compute(x: Any, positions: Any) -> Any:
+        return replaced(x, number, (*lead, positions))
+
+    return composite(composed("IndexFillBackward0"), compute, (input, index))
 
 
 scatter_, scatter_add_ = in_place(scatter), in_place(scatter_add)

@@ -24,7 +24,7 @@ from funcdiff.compat.torch._recorder import stop
 from funcdiff.compat.torch._tensor import Tensor, new_tensor, plain, wrap
 from funcdiff.compat.torch._views import view as as_view
 from funcdiff.compat.torch._views import view_onto
-from funcdiff.compat.torch.ops.reductions import axes_of, axis_of
+from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.shape import broadcast_to as p_broadcast_to
