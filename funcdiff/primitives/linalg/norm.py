@@ -22,7 +22,7 @@ Axis = tuple[int, ...] | None
 
 def _vector_norm(x: Any, *, order: float, axis: Axis, keepdims: bool) -> Any:
     rank = np.ndim(x)
-    if order == 2 and (axis is None or len(axis) == rank > 0) and np.asarray(x).dtype.kind == "f":
+    if order == 2 and axis is None and np.asarray(x).dtype.kind == "f":
         flat = np.reshape(x, -1)
         out = np.sqrt(flat.dot(flat))
         return np.reshape(out, (1,) * rank) if keepdims else out
