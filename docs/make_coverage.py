@@ -13,12 +13,18 @@ example, so `vmap` raises an error that says so. Under `jit` value and gradient 
 where a shape or a branch depends on values: other values are recorded anew when they are first met. This page is
 written by `docs/make_coverage.py` from the tables of `tests/numpy/coverage`, and tests compare them.
 
+{plain} of the {all} programs, for {names} names, run in plain spelling; the {refused} others are marked *fd.numpy* and run
+there, or as they are in a function given to `fd.numpy.rebind`. What the protocols cannot reach at all is a buffer that
+a function makes fresh, `y = np.zeros(n); y[0] = x[0]`: it raises and names the remedies, `like=x` and `fd.numpy.rebind`.
+
 `x`, `y` are vectors, `z` is a complex one, `s` a number, `A` a square matrix, `M` a matrix, `T` has three axes.
 """
 POLYNOMIALS = """NumPy's polynomial modules turn a traced array into an array of its elements, so the functions of
-`fd.numpy.polynomial` are faster; they are NumPy's own, run on whole arrays. Lines marked *fd.numpy* work there alone:
-NumPy would give LAPACK an array of objects, so in plain spelling they raise an error with this remedy. All lines work
-under `vmap` in `fd.numpy.polynomial`; in plain spelling NumPy asks whether coefficients are zero.
+`fd.numpy.polynomial` are faster; they are NumPy's own, run on whole arrays. In plain spelling a fit runs if the data or the
+weights are traced, as NumPy then asks `lstsq` of them. It cannot run for traced points with plain data, nor for a
+list of degrees, nor can roots: LAPACK would be given an array of objects, and no function of a protocol is called on the way.
+These raise an error with the remedies. All lines work under `vmap` in `fd.numpy.polynomial`; in plain spelling NumPy asks
+whether coefficients, or columns of the system, are zero.
 """
 
 
@@ -28,7 +34,15 @@ def page() -> str:
     from tests.numpy.coverage import exceptions, methods, polynomials
     from tests.numpy.test_coverage import FAMILIES
 
-    out = [HEAD]
+    lines = [
+        line
+        for table in FAMILIES.values()
+        for entry in table.values()
+        for line in ([entry] if isinstance(entry, str) else entry)
+    ]
+    refused = sum(line in exceptions.REFUSED for line in lines)
+    counts = {"plain": len(lines) - refused, "all": len(lines), "refused": refused}
+    out = [HEAD.format(**counts, names=sum(map(len, FAMILIES.values())))]
     for family, table in FAMILIES.items():
         if family == "polynomial.polynomial":
             out.append(f"## Polynomials\n\n{POLYNOMIALS}")

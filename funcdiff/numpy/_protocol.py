@@ -211,6 +211,8 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
         return whole
     if module.startswith("numpy.polynomial"):
         _refuse_fits(caller)
+        if caller.f_code.co_name in ("_fit", "mapdomain"):
+            return whole  # they add to it or scale it, and so go on with the traced array
     elif caller.f_code.co_name == "as_strided":
         _refuse_other_strides(self, caller.f_locals)
     warn_if_large(self.size)
@@ -224,14 +226,22 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
 
 
 def _refuse_fits(frame: Any) -> None:
-    """Say what to call where `numpy.polynomial` would give LAPACK an object array."""
+    """Say what to call where `numpy.polynomial` would give LAPACK an object array.
+
+    A fit goes to `numpy.linalg.lstsq`, which asks us if the right-hand side is traced, as data or weights make it.
+    """
     while frame is not None and frame.f_globals.get("__name__", "").startswith("numpy.polynomial"):
-        name = frame.f_code.co_name
-        if name == "_fit" or (name.endswith("roots") and not name.endswith(("fromroots", "_fromroots"))):
+        name, given = frame.f_code.co_name, frame.f_locals
+        refused = name.endswith("roots") and not name.endswith(("fromroots", "_fromroots"))
+        if name == "_fit":
+            plain = not (has_traced(given.get("y")) or has_traced(given.get("w")))
+            refused = plain or np.ndim(given.get("deg")) > 0
+        if refused:
             raise errors.UnsupportedError(
                 errors.at_user_line(
-                    "numpy.polynomial's fits and roots cannot take a traced array, for NumPy turns it into an array of "
-                    "objects. Call the function or class of the same name in fd.numpy.polynomial."
+                    "numpy.polynomial's roots, and its fits of plain data at traced points or of some degrees only, "
+                    "cannot take a traced array, for NumPy turns it into an array of objects. Call the function or class "
+                    "of the same name in fd.numpy.polynomial, or leave the code as it is and call fd.numpy.rebind(f)."
                 )
             )
         frame = frame.f_back

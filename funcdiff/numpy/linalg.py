@@ -9,7 +9,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from numpy.linalg._linalg import EighResult, EigResult, QRResult, SlogdetResult, SVDResult
 
-from funcdiff.core.recording import concrete
+from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.numpy._arguments import UNSET, as_array, unsupported_keyword
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.matrix_products import (
@@ -214,7 +214,16 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         raise LinAlgError("Incompatible dimensions")
     if rcond is None:
         rcond = float(np.finfo(np.float64).eps) * max(a.shape)  # LAPACK computes in double precision
-    return least_squares.lstsq(a, b, rcond=float(concrete(rcond)))
+    x, residuals, rank, s = least_squares.lstsq(a, b, rcond=float(concrete(rcond)))
+    if type(a) is not TracedArray:  # then rank and singular values are the same for all examples of a batch
+        rank, s = _of_one_example(rank), _of_one_example(s)
+    return x, residuals, rank, s
+
+
+def _of_one_example(x: Any) -> Any:
+    while type(x) is TracedArray:
+        x = x.value[0] if x.recorder.batch and x.place else x.value
+    return x
 
 
 @implements(np.linalg.matrix_rank)

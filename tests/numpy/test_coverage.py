@@ -135,6 +135,42 @@ def test_refused_with_a_remedy(line):
         fd.jvp(f, args, args)
 
 
+@pytest.mark.parametrize("line", exceptions.REFUSED)
+def test_refused_lines_work_where_numpy_is_rebound(line):
+    f, args = compiled(line)
+    mirrored, _ = compiled(line.replace("np.polynomial.", "fd.numpy.polynomial."))
+    found, expected = (fd.jvp(g, args, args) for g in (fd.numpy.rebind(f), mirrored))
+    same(outputs(found), outputs(expected))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "np.polynomial.polynomial.polyfit([0, 0.2, 0.5, 1], [0.1, 0.4, 0.2, 0.9], 1, w=y)",
+        "np.polynomial.polynomial.polyfit(x, [0.1, 0.4, 0.2, 0.9], 1, w=y)",
+        "np.polynomial.polynomial.polyfit(y, M.T, 1, full=True)[0]",
+        "np.polynomial.polynomial.polyfit([0, 0.2, 0.5, 1], z, 1)",
+        "np.polynomial.Polynomial.fit(x, y, 2)(0.3)",
+        "np.polynomial.Chebyshev.fit(x, M.T[:, 0], 2, domain=[0, 1], w=y)(s)",
+    ],
+)
+def test_fits_in_plain_spelling(line):
+    f, args = compiled(line)
+    mirrored, _ = compiled(line.replace("np.polynomial.", "fd.numpy.polynomial."))
+    found, expected = (fd.jvp(fd.jit(g), args, args) for g in (f, mirrored))
+    same(outputs(found), outputs(expected))
+
+    def pulled(g):
+        return fd.grad(lambda *a: np.sum(np.real(g(*a)) ** 2), argnums=tuple(range(len(args))))(*args)
+
+    same(pulled(f), pulled(mirrored))
+
+
+def test_fits_at_traced_points_alone_are_refused():
+    with pytest.raises(fd.errors.UnsupportedError, match=r"fd\.numpy\.rebind"):
+        fd.grad(lambda x: np.polynomial.polynomial.polyfit(x, np.ones(4), 1)[0])(np.arange(4.0))
+
+
 @pytest.mark.parametrize("name", methods.WITHOUT_DERIVATIVE)
 def test_without_derivative(name):
     f, args = compiled(methods.WITHOUT_DERIVATIVE[name])

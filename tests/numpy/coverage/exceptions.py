@@ -7,9 +7,10 @@ REFUSED = [
     for table in polynomials.FAMILIES.values()
     for entry in table.values()
     for line in ([entry] if isinstance(entry, str) else entry)
-    if any(word in line for word in ("fit(", "roots(")) and "fromroots(" not in line
+    if ("roots(" in line and "fromroots(" not in line) or ("fit(" in line and "[0, 2]" in line)
 ]
-"""NumPy makes arrays of objects of these and gives them to LAPACK: fd.numpy.polynomial has them all."""
+"""NumPy makes arrays of objects of these and gives them to LAPACK, or writes into arrays made fresh: fd.numpy.polynomial
+has them all, and `rebind` makes the lines work as they are."""
 
 WHOLE_VALUES = (
     "np.extract(M > 0, M)",
@@ -41,11 +42,12 @@ WHOLE_VALUES = (
 
 
 def trims(line):
-    """Tell whether NumPy's polynomial module asks whether the last coefficients are zero."""
+    """Tell whether NumPy's polynomial module asks whether the last coefficients, or columns of a system, are zero."""
     if "np.polynomial." not in line or "fd.numpy" in line:
         return False
     return (
         "deriv()" in line
+        or "fit(x, y" in line  # whether a column of the system is zero, and the system of full rank
         or any(
             f"{prefix}{name}(" in line
             for prefix in polynomials.MODULES.values()
