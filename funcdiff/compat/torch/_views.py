@@ -44,25 +44,34 @@ def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any
     out: Any = new_tensor(Tensor)
     out.value = value
     version = out.version = x.version
-    recording = STATE.recording
     base = out.base = _new_view(_View)
     base.parent = x
     base.lens = lens
     base.params = params
     base.seen = version[0] if type(version) is list else 0
+    recording = STATE.recording
     if x.base is None:
         edge = x.edge
-        base.forbidden = forbidden or ("" if recording else _unrecorded())
+        base.forbidden = forbidden if recording else forbidden or _unrecorded()
     else:
         edge = x.current()
-        base.forbidden = x.base.forbidden or forbidden or ("" if recording else _unrecorded())
+        base.forbidden = x.base.forbidden or (forbidden if recording else forbidden or _unrecorded())
     if edge is None or not recording:
         out.edge = None
     else:
         old = x.value
-        record = (rule_of(lens.primitive), 0, params, old.shape, old.dtype, value.shape, None)
+        record = (_rules.get(lens) or _rule(lens), 0, params, old.shape, old.dtype, value.shape, None)
         out.edge = new_node(cls, (x if edge is LEAF else edge,), record, None, None)
     return out
+
+
+_rules: dict[Any, Any] = {}
+
+
+def _rule(lens: Any) -> Any:
+    """Return the rule of a lens, and remember it."""
+    found = _rules[lens] = rule_of(lens.primitive)
+    return found
 
 
 _new_view = object.__new__

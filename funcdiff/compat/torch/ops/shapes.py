@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from funcdiff.primitives.shape import copy as p_copy
 from funcdiff.primitives.shape import reshape as p_reshape
 from funcdiff.primitives.shape import transpose as p_transpose
 
+_ndarray = np.ndarray
 _ViewNode, _Unsafe = node_class("ViewBackward0"), node_class("UnsafeViewBackward0")
 _Permute, _T, _Transpose = (
     node_class("PermuteBackward0"),
@@ -78,12 +80,29 @@ def full_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
 # --- reshape ---------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
+def _resized(shape: Any, size: int) -> dict[str, Any]:
+    """Return the parameter of a reshaping; the same dict for the same arguments."""
+    given = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    for n in given:
+        if type(n) is not int:
+            raise TypeError("not a plain number, so not to be remembered")
+    return {"shape": full_shape(tuple(given), size)}
+
+
+def resized(shape: Any, size: int) -> dict[str, Any]:
+    """Return the parameter of a reshaping to sizes given one by one or as one sequence."""
+    try:
+        return _resized(shape, size)
+    except TypeError:
+        return {"shape": full_shape(sizes(shape), size)}
+
+
 def view(input: Tensor, *shape: Any) -> Any:
     """As `Tensor.view`: the same memory in another shape, or as another dtype."""
     if len(shape) == 1 and isinstance(shape[0], dtype):
         return wrap(plain(input).view(shape[0].numpy))
-    new = full_shape(sizes(shape), input.numel())
-    found = _viewed(input, new)
+    found = _viewed(input, resized(shape, input.value.size))
     if found is None:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -95,23 +114,23 @@ def view(input: Tensor, *shape: Any) -> Any:
 method(view)
 
 
-def _viewed(input: Tensor, shape: tuple[int, ...]) -> Any:
+def _viewed(input: Tensor, params: dict[str, Any]) -> Any:
     """Return a view in another shape, None if the memory does not allow it."""
     value = input.value
     if type(value) is TracedArray:
-        return as_view(_ViewNode, p_reshape, {"shape": shape}, input)
-    made = value.reshape(shape)
-    if made.size and not np.may_share_memory(made, value):
+        return as_view(_ViewNode, p_reshape, params, input)
+    made = value.reshape(params["shape"])
+    if not value.flags.c_contiguous and made.size and not np.may_share_memory(made, value):
         return None
-    return view_onto(_ViewNode, p_reshape, {"shape": shape}, input, made)
+    return view_onto(_ViewNode, p_reshape, params, input, made)
 
 
 @method
 def reshape(input: Tensor, *shape: Any) -> Any:
     """As `torch.reshape`: a view where the memory allows it."""
-    new = full_shape(sizes(shape), input.numel())
-    found = _viewed(input, new)
-    return linear(_Unsafe, p_reshape, clone(input), {"shape": new}) if found is None else found
+    params = resized(shape, input.value.size)
+    found = _viewed(input, params)
+    return linear(_Unsafe, p_reshape, clone(input), params) if found is None else found
 
 
 @method
@@ -132,6 +151,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
     shape = input.value.shape
     if not shape:
         return reshape(input, 1)
+    if start_dim == 0 and end_dim == -1:
+        return input if len(shape) == 1 else reshape(input, -1 if input.value.size else 0)
     first, last = axis_of(start_dim, len(shape)), axis_of(end_dim, len(shape))
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
@@ -164,32 +185,48 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Any:
 # --- axes --------------------------------------------------------------------------------------------
 
 
-def _permuted(cls: Any, input: Tensor, axes: tuple[int, ...]) -> Any:
-    return as_view(cls, p_transpose, {"axes": axes}, input)
+def _permuted(cls: Any, input: Tensor, params: dict[str, Any]) -> Any:
+    value = input.value
+    if type(value) is not _ndarray:
+        return as_view(cls, p_transpose, params, input)
+    return view_onto(cls, p_transpose, params, input, value.transpose(params["axes"]))
 
 
-@method
-def permute(input: Tensor, *dims: Any) -> Any:
-    """As `torch.permute`."""
+_REVERSED: list[dict[str, Any]] = [{"axes": tuple(range(rank))[::-1]} for rank in range(65)]
+
+
+@lru_cache(maxsize=4096)
+def _permutation(dims: Any, rank: int) -> dict[str, Any]:
     order = sizes(dims)
-    rank = input.ndim
     if len(order) != rank:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
             f"of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
         )
-    return _permuted(_Permute, input, axes_of(order, rank))
+    return {"axes": axes_of(order, rank)}
+
+
+@method
+def permute(input: Tensor, *dims: Any) -> Any:
+    """As `torch.permute`."""
+    if len(dims) == 1:
+        dims = tuple(dims[0])
+    return _permuted(_Permute, input, _permutation(dims, len(input.value.shape)))
+
+
+@lru_cache(maxsize=4096)
+def _swapped(dim0: int, dim1: int, rank: int) -> dict[str, Any]:
+    a, b = axis_of(dim0, rank), axis_of(dim1, rank)
+    order = list(range(rank))
+    if rank:
+        order[a], order[b] = b, a
+    return {"axes": tuple(order)}
 
 
 @method
 def transpose(input: Tensor, dim0: int, dim1: int) -> Any:
     """As `torch.transpose`."""
-    rank = input.ndim
-    a, b = axis_of(dim0, rank), axis_of(dim1, rank)
-    order = list(range(rank))
-    if rank:
-        order[a], order[b] = b, a
-    return _permuted(_Transpose, input, tuple(order))
+    return _permuted(_Transpose, input, _swapped(dim0, dim1, len(input.value.shape)))
 
 
 swapaxes = swapdims = method(transpose, "transpose", "swapaxes", "swapdims")
@@ -198,14 +235,14 @@ swapaxes = swapdims = method(transpose, "transpose", "swapaxes", "swapdims")
 @method
 def t(input: Tensor) -> Any:
     """As `torch.t`."""
-    rank = input.ndim
+    rank = len(input.value.shape)
     if rank > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D")
-    return _permuted(_T, input, tuple(range(rank))[::-1])
+    return _permuted(_T, input, _REVERSED[rank])
 
 
 def _T_property(input: Tensor) -> Any:
-    return _permuted(_Permute, input, tuple(range(input.ndim))[::-1])
+    return _permuted(_Permute, input, _REVERSED[len(input.value.shape)])
 
 
 def _mT_property(input: Tensor) -> Any:
@@ -236,7 +273,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Any:
     order = [n for n in range(rank) if n not in first]
     for at, axis in sorted(zip(last, first, strict=True)):
         order.insert(at, axis)
-    return _permuted(_Permute, input, tuple(order))
+    return _permuted(_Permute, input, {"axes": tuple(order)})
 
 
 moveaxis = method(movedim, "movedim", "moveaxis")
@@ -245,25 +282,41 @@ moveaxis = method(movedim, "movedim", "moveaxis")
 @method
 def unsqueeze(input: Tensor, dim: int) -> Any:
     """As `torch.unsqueeze`."""
-    at = axis_of(dim, input.ndim + 1)
-    return as_view(_Unsqueeze, getitem, {"index": (*(slice(None),) * at, None, Ellipsis)}, input)
+    params = _new_axis(dim, len(input.value.shape))
+    value = input.value
+    if type(value) is not _ndarray:
+        return as_view(_Unsqueeze, getitem, params, input)
+    return view_onto(_Unsqueeze, getitem, params, input, value[params["index"]])
+
+
+@lru_cache(maxsize=4096)
+def _new_axis(dim: int, rank: int) -> dict[str, Any]:
+    return {"index": (*(slice(None),) * axis_of(dim, rank + 1), None, Ellipsis)}
 
 
 @method
 def squeeze(input: Tensor, dim: Any = None) -> Any:
     """As `torch.squeeze`."""
-    shape = input.value.shape
+    value = input.value
+    cls, params = _squeezed(tuple(dim) if type(dim) is list else dim, value.shape)
+    if type(value) is not _ndarray:
+        return as_view(cls, p_reshape, params, input)
+    return view_onto(cls, p_reshape, params, input, value.reshape(params["shape"]))
+
+
+@lru_cache(maxsize=4096)
+def _squeezed(dim: Any, shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
     axes = axes_of(dim, len(shape))
-    cls = _Squeeze if dim is None else _Squeeze2 if isinstance(dim, (tuple, list)) else _Squeeze1
-    new = tuple(n for k, n in enumerate(shape) if not (k in axes and n == 1))
-    return as_view(cls, p_reshape, {"shape": new}, input)
+    cls = _Squeeze if dim is None else _Squeeze2 if type(dim) is tuple else _Squeeze1
+    return cls, {"shape": tuple(n for k, n in enumerate(shape) if not (k in axes and n == 1))}
 
 
 @method
 def expand(input: Tensor, *shape: Any) -> Any:
     """As `Tensor.expand`."""
     wanted = sizes(shape)
-    old = input.value.shape
+    value = input.value
+    old = value.shape
     lead = len(wanted) - len(old)
     if lead < 0:
         raise RuntimeError(
@@ -277,7 +330,12 @@ def expand(input: Tensor, *shape: Any) -> Any:
                 f"The expanded size of the tensor ({new[lead + k]}) must match the existing size ({n}) at non-singleton dimension "
                 f"{lead + k}.  Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
             )
-    return as_view(_Expand, p_broadcast_to, {"shape": new}, input)
+    if type(value) is not _ndarray or not value.flags.c_contiguous or not value.size:
+        return as_view(_Expand, p_broadcast_to, {"shape": new}, input)
+    steps = [0 if m == 1 else s for m, s in zip(old, value.strides, strict=True)]
+    seen = _ndarray(new, value.dtype, value, 0, (*(0,) * lead, *steps))  # a third of np.broadcast_to's time
+    seen.flags.writeable = False
+    return view_onto(_Expand, p_broadcast_to, {"shape": new}, input, seen)
 
 
 def type_name(x: Tensor) -> str:
@@ -388,7 +446,7 @@ def detach(input: Tensor) -> Any:
 @method
 def select(input: Tensor, dim: int, index: int) -> Any:
     """As `torch.select`."""
-    axis = axis_of(dim, input.ndim)
+    axis = axis_of(dim, len(input.value.shape))
     length = input.value.shape[axis]
     if not -length <= index < length:
         raise IndexError(
