@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from funcdiff.core.matching import match_tangent
 from funcdiff.core.primitive import Function, Partial, reads
 from funcdiff.core.recording import TracedArray
@@ -54,6 +56,25 @@ def {name}(a, b):
                         t = match_tangent(t, types[2])
                 out.kind = kind
                 out.place = t
+                return out
+            if recorder.batch and a.place and b.place:
+                x = a.value
+                y = b.value
+                if x.ndim == y.ndim:
+                    out = TracedArray()
+                    out.value = x {operator} y
+                    out.recorder = recorder
+                    out.kind = None
+                    out.place = True
+                    return out
+        elif type(b) is ndarray and recorder.batch and a.place:
+            x = a.value
+            if b.ndim < x.ndim and b.dtype.char != "O":
+                out = TracedArray()
+                out.value = x {operator} b
+                out.recorder = recorder
+                out.kind = None
+                out.place = True
                 return out
         elif type(b) is float or type(b) is int:
             if tape is not None:
@@ -140,6 +161,7 @@ def make_operator(
     )
     made: dict[str, Any] = {
         "TracedArray": TracedArray,
+        "ndarray": np.ndarray,
         "pull": pull,
         "compare": compare,
         "match_tangent": match_tangent,

@@ -25,12 +25,14 @@ def basis(kinds: Sequence[ArrayType], start: int, stop: int) -> list[Any]:
     """Return rows start to stop of the standard basis of all leaves together; None where zero."""
     rows: list[Any] = []
     offset = 0
-    for shape, dtype in kinds:
-        size = int(np.prod(shape))
+    for kind in kinds:
+        shape, dtype = kind
+        size = kind.size
         low, high = max(start, offset), min(stop, offset + size)
         if low < high:
             block = np.zeros((stop - start, size), dtype)
-            block[np.arange(low - start, high - start), np.arange(low - offset, high - offset)] = 1
+            first = (low - start) * size + low - offset
+            block.reshape(-1)[first : first + (high - low) * (size + 1) : size + 1] = 1
             rows.append(block.reshape(stop - start, *shape))
         else:
             rows.append(None)
@@ -63,8 +65,8 @@ def _split(rows: Any, kinds: Sequence[ArrayType]) -> list[Any]:
     """Cut stacked rows into the parts that belong to each leaf."""
     if len(kinds) == 1:
         return [rows]
-    ends = np.cumsum([int(np.prod(k.shape)) for k in kinds])
-    return [rows[int(end) - int(np.prod(k.shape)) : int(end)] for end, k in zip(ends, kinds, strict=True)]
+    ends = np.cumsum([k.size for k in kinds])
+    return [rows[int(end) - k.size : int(end)] for end, k in zip(ends, kinds, strict=True)]
 
 
 def forward_blocks(
@@ -75,7 +77,7 @@ def forward_blocks(
     progress: bool = False,
 ) -> list[list[Any]]:
     """Return blocks[output][input] of shape output.shape + input.shape, column by column."""
-    total = sum(int(np.prod(k.shape)) for k in inputs)
+    total = sum(k.size for k in inputs)
     spans = list(chunks(total, chunk_size)) or [(0, 0)]
     columns = [
         batched(push, basis(inputs, a, b), b - a) for a, b in with_progress(spans, progress, "jacobian")
@@ -101,7 +103,7 @@ def reverse_blocks(
     progress: bool = False,
 ) -> list[list[Any]]:
     """Return blocks[output][input] of shape output.shape + input.shape, row by row."""
-    total = sum(int(np.prod(k.shape)) for k in outputs)
+    total = sum(k.size for k in outputs)
     spans = list(chunks(total, chunk_size)) or [(0, 0)]
     found = [
         batched(pull, basis(outputs, a, b), b - a) for a, b in with_progress(spans, progress, "jacobian")

@@ -105,8 +105,8 @@ def cheaper_mode(inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], holo
             return "reverse"
         if any(k.dtype.kind == "c" for k in outputs):
             return "forward"
-    columns = sum(int(np.prod(k.shape)) for k in inputs)
-    rows = sum(int(np.prod(k.shape)) for k in outputs)
+    columns = sum(k.size for k in inputs)
+    rows = sum(k.size for k in outputs)
     return "forward" if columns < rows else "reverse"  # as many of both: a pull is the cheaper by a tenth
 
 
