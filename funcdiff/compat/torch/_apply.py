@@ -1,6 +1,7 @@
 """How an operation on tensors is made from what the functional layer has.
 
-- `linear`, `single`, `bilinear`: one application of a primitive of one or two arguments;
+- `linear`, `bilinear`: one application of a linear primitive;
+- `of_linear`, `of_general`: operations of primitives of one argument, with all that can be found beforehand;
 - `call`: one application of any primitive;
 - `composite`: any function of arrays, recorded as one node;
 - `constant`: what is locally constant.
@@ -21,6 +22,7 @@ from funcdiff.compat.torch._graph import (
     LEAF,
     CompositeNode,
     Output,
+    SingleNode,
     ZeroNode,
     new_node,
     node_class,
@@ -94,40 +96,78 @@ def linear(cls: Any, function: Any, x: Tensor, params: dict[str, Any]) -> Any:
     return result
 
 
-def single(cls: Any, function: Any, x: Tensor, params: dict[str, Any]) -> Any:
-    """Apply a primitive of one argument that is not linear, as one node that keeps what its rule reads."""
-    value = x.value
-    if type(value) is not _ndarray:
-        return lower(function(lift(x), **params))
+def of_linear(function: Any, impl: Any = None) -> Any:
+    """Make the operation of a linear primitive of one argument: ``operation(cls, x, params)`` makes one node.
+
+    `impl` is quicker than the primitive's, and itself sees to NumPy's warnings.
+    """
     primitive = function.primitive
-    token = silence(QUIETLY)
-    try:
-        result = wrap(primitive.impl(value, **params))
-    finally:
-        unsilence(token)
-    edge = x.edge if x.base is None else x.current()
-    if edge is not None and STATE.recording:
-        (keep_x,), keep_out = residuals(primitive, _ONLY)
-        kind, out = type_of(value), result.value
-        result.edge = new_node(
-            cls,
-            (x if edge is LEAF else edge,),
-            (
-                pull_any,
-                _ONLY,
-                primitive,
-                (value if keep_x else kind,),
-                params,
-                out if keep_out else None,
-                (kind, type_of(out)),
-            ),
-            (x.version if keep_x else None, result.version if keep_out else None),
-            (x.version[0] if keep_x else 0, 0),
-        )
-    return result
+    rule = rule_of(primitive)
+    compute = impl or quiet(primitive.impl)
+
+    def operation(cls: Any, x: Tensor, params: dict[str, Any]) -> Any:
+        value = x.value
+        if type(value) is not _ndarray:
+            return lower(function(lift(x), **params))
+        result = wrap(compute(value, **params))
+        edge = x.edge if x.base is None else x.current()
+        if edge is not None and STATE.recording:
+            record_ = (rule, 0, params, value.shape, value.dtype, result.value.shape, None)
+            result.edge = new_node(cls, (x if edge is LEAF else edge,), record_, None, None)
+        return result
+
+    return operation
 
 
-_ONLY = (0,)
+def of_general(name: str, function: Any, impl: Any = None) -> Any:
+    """Make the operation of a primitive of one argument that is not linear: ``operation(x, params)``.
+
+    Its node keeps what the rule reads; `impl` is as in `of_linear`.
+    """
+    cls = node_class(name, SingleNode)
+    primitive = function.primitive
+    compute = impl or quiet(primitive.impl)
+    (keep_x,), keep_out = residuals(primitive, (0,))
+
+    def operation(x: Tensor, params: dict[str, Any]) -> Any:
+        value = x.value
+        if type(value) is not _ndarray:
+            return lower(function(lift(x), **params))
+        result = wrap(compute(value, **params))
+        edge = x.edge if x.base is None else x.current()
+        if edge is not None and STATE.recording:
+            out = result.value
+            version = x.version
+            result.edge = new_node(
+                cls,
+                (x if edge is LEAF else edge,),
+                (
+                    primitive,
+                    value if keep_x else type_of(value),
+                    params,
+                    out if keep_out else None,
+                    out.shape,
+                    out.dtype,
+                ),
+                (version if keep_x else None, result.version if keep_out else None),
+                (version[0], 0),
+            )
+        return result
+
+    return operation
+
+
+def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that computes without NumPy's floating-point warnings."""
+
+    def computed(x: Any, **params: Any) -> Any:
+        token = silence(QUIETLY)
+        try:
+            return function(x, **params)
+        finally:
+            unsilence(token)
+
+    return computed
 
 
 def bilinear(cls: Any, function: Any, a: Tensor, b: Tensor, impl: Any = None) -> Any:

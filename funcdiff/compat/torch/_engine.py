@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch import _errors, _hooks
-from funcdiff.compat.torch._graph import FREED, AccumulateGrad, CompositeNode, Node, Output, target
+from funcdiff.compat.torch._graph import (
+    FREED,
+    AccumulateGrad,
+    CompositeNode,
+    Node,
+    Output,
+    SingleNode,
+    target,
+)
 from funcdiff.compat.torch._recorder import lift, lower, ndarray
 from funcdiff.compat.torch._state import ANOMALY, QUIETLY, STATE, silence, unsilence
 from funcdiff.core.recording import TracedArray, innermost
@@ -295,11 +303,14 @@ def check_versions(node: Node) -> None:
                 if isinstance(node, CompositeNode) and not node.saved(x):
                     continue
                 raise _modified(x, cell, None, seen, cell[0])
+            if isinstance(node, SingleNode):
+                kept, edge = node.residual(n)
+                raise _modified(kept, () if n else cell, edge, seen, cell[0])
             _rule, i, _j, x, y, v, _t = node.record
             last = n == len(node.cells) - 1
             kept = v if last else x[n] if type(i) is tuple else (x, y)[n]
             if last:
-                edge: Any = node
+                edge = node
             elif type(i) is tuple:
                 edge = node.next[i[n]] if i[n] >= 0 else None
             else:

@@ -16,11 +16,11 @@ import numpy as np
 
 from funcdiff.compat.torch._state import ANOMALY, STATE
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.matching import spread
+from funcdiff.core.matching import match, spread
 from funcdiff.core.primitive import Primitive
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.rules import RULES
-from funcdiff.transforms.reverse import record, typed, written_out
+from funcdiff.transforms.reverse import general_cotangent, record, typed, written_out
 
 next_sequence = count().__next__
 
@@ -173,6 +173,38 @@ class RecordNode(Node):
         elif x is None and y is None and v is None:
             return
         self.record = None
+
+
+class SingleNode(Node):
+    """One application of a primitive of one argument: ``record = (primitive, x, params, out, shape, dtype)``.
+
+    `x` and `out` are types where the rule does not read them; shape and dtype are those of the result.
+    """
+
+    __slots__ = ()
+
+    def pull(self, g: Any) -> Sequence[Any]:
+        primitive, x, params, out, shape, dtype = self.record
+        return self._pulled(primitive, x, params, out, g, ArrayType(shape, dtype))
+
+    def pull_recorded(self, g: Any) -> Sequence[Any]:
+        primitive, x, params, out, shape, dtype = self.record
+        x, out = recorded(x, self.next[0]), recorded(out, self)
+        return self._pulled(primitive, x, params, out, g, ArrayType(shape, dtype))
+
+    def _pulled(
+        self, primitive: Any, x: Any, params: Any, out: Any, g: Any, kind: ArrayType
+    ) -> Sequence[Any]:
+        h = general_cotangent(primitive, 0, written_out(g, kind), out, (x,), params)
+        return (match(h, type_of(x)),)
+
+    def residual(self, n: int) -> tuple[Any, Any]:
+        """Return what was kept of the argument (0) or the result (1), and the edge to it."""
+        return (self.record[3], self) if n else (self.record[1], self.next[0])
+
+    def free(self) -> None:
+        if self.cells is not None:
+            self.record = None
 
 
 _NO_VALUES = frozenset({ArrayType, TracedArray, dict})

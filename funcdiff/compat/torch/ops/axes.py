@@ -31,13 +31,9 @@ def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _reduced(dim: Any, ndim: int, keepdim: bool) -> dict[str, Any]:
-    return {"axis": axes_of(dim, ndim), "keepdims": bool(keepdim)}
-
-
 def reduced(dim: Any, ndim: int, keepdim: bool) -> dict[str, Any]:
-    """Return the parameters of a reduction: the same dict for the same arguments, which nobody changes."""
-    return _reduced(tuple(dim) if type(dim) is list else dim, ndim, keepdim)
+    """Return the parameters of a reduction (of axes that are no list): the same dict for the same arguments."""
+    return {"axis": axes_of(dim, ndim), "keepdims": bool(keepdim)}
 
 
 @lru_cache(maxsize=4096)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, deliver, linear, method, single
+from funcdiff.compat.torch._apply import composed, composite, deliver, method, of_general, of_linear
 from funcdiff.compat.torch._dtypes import int64
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch.ops.axes import single_axis
 from funcdiff.core.primitive import REGISTRY
 
 
-def _cumulative(name: str, node: str, apply: Any) -> Any:
-    cls = node_class(node)
-    function = REGISTRY[name].function
+def _cumulative(name: str, operation: Any) -> Any:
+    """Make a running operation of ``operation(tensor, parameters)``."""
 
     def cumulate(input: Any, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
         if dtype is not None:
@@ -23,7 +23,7 @@ def _cumulative(name: str, node: str, apply: Any) -> Any:
             input = input.to(int64)
         rank = len(input.value.shape)
         params = single_axis(dim, rank)
-        made = apply(cls, function, input, params) if rank else input.clone()
+        made = operation(input, params) if rank else input.clone()
         return made if out is None else deliver(made, out)
 
     cumulate.__name__ = cumulate.__qualname__ = name
@@ -31,8 +31,9 @@ def _cumulative(name: str, node: str, apply: Any) -> Any:
     return method(cumulate)
 
 
-cumsum = _cumulative("cumsum", "CumsumBackward0", linear)
-cumprod = _cumulative("cumprod", "CumprodBackward0", single)
+_cumsum, _cumprod = (REGISTRY[name].function for name in ("cumsum", "cumprod"))
+cumsum = _cumulative("cumsum", partial(of_linear(_cumsum), node_class("CumsumBackward0")))
+cumprod = _cumulative("cumprod", of_general("CumprodBackward0", _cumprod))
 
 
 @method

@@ -5,45 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, method, real_input, single
-from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._apply import composed, composite, method, of_general, real_input
 from funcdiff.compat.torch.ops import rules
 from funcdiff.compat.torch.ops.axes import axis_of, reduced, single_axes
 from funcdiff.core.primitive import REGISTRY
 
-_LogSumExp, _Softmax, _LogSoftmax = (
-    node_class("LogsumexpBackward0"),
-    node_class("SoftmaxBackward0"),
-    node_class("LogSoftmaxBackward0"),
-)
+_logsumexp = of_general("LogsumexpBackward0", rules.logsumexp)
+_softmax = of_general("SoftmaxBackward0", rules.softmax)
+_log_softmax = of_general("LogSoftmaxBackward0", rules.log_softmax)
 _exp, _log, _stop, _max = (REGISTRY[name].function for name in ("exp", "log", "stop_gradient", "max"))
 
 
 @method
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """As `torch.logsumexp`."""
-    params = reduced(dim, len(input.value.shape), keepdim)
-    return single(_LogSumExp, rules.logsumexp, real_input(input), params)
+    params = reduced(tuple(dim) if type(dim) is list else dim, len(input.value.shape), keepdim)
+    return _logsumexp(real_input(input), params)
 
 
-def _normalised(cls: Any, function: Any, input: Any, dim: Any, dtype: Any) -> Any:
+def _normalised(operation: Any, input: Any, dim: Any, dtype: Any) -> Any:
     if dtype is not None:
         input = input.to(dtype)
     elif input.value.dtype.kind in "biu":
         input = real_input(input)
-    return single(cls, function, input, single_axes(dim, len(input.value.shape)))
+    return operation(input, single_axes(dim, len(input.value.shape)))
 
 
 @method
 def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """As `torch.softmax`."""
-    return _normalised(_Softmax, rules.softmax, input, dim, dtype)
+    return _normalised(_softmax, input, dim, dtype)
 
 
 @method
 def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """As `torch.log_softmax`."""
-    return _normalised(_LogSoftmax, rules.log_softmax, input, dim, dtype)
+    return _normalised(_log_softmax, input, dim, dtype)
 
 
 @method

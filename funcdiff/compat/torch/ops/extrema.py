@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, constant, deliver, linear, method, single
+from funcdiff.compat.torch._apply import composed, composite, constant, deliver, linear, method, of_general
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.ops.axes import axis_of, reduced
+from funcdiff.compat.torch.ops.short import largest, smallest
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
 from funcdiff.primitives.ordering import take_along
@@ -78,8 +79,10 @@ def pick(cls: Any, input: Any, order: Any, axis: int) -> Any:
     return composite(composed(cls.__name__), compute, (input, order))
 
 
-def _extremum(name: str, whole: Any, position: str, all_node: str, node: str, result: Any, other: str) -> Any:
-    whole_cls, cls = node_class(all_node), node_class(node)
+def _extremum(
+    name: str, whole: Any, impl: Any, position: str, all_node: str, node: str, result: Any, other: str
+) -> Any:
+    operation, cls = of_general(all_node, whole, impl), node_class(node)
     find = REGISTRY[position].function
 
     def extremum(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -90,7 +93,7 @@ def _extremum(name: str, whole: Any, position: str, all_node: str, node: str, re
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                     "with the 'dim' argument."
                 )
-            made = single(whole_cls, whole, input, reduced(None, len(value.shape), False))
+            made = operation(input, reduced(None, value.ndim, False))
             return made if out is None else deliver(made, out)
         if isinstance(dim, Tensor):
             from funcdiff.compat.torch.ops import arithmetic
@@ -111,15 +114,17 @@ def _extremum(name: str, whole: Any, position: str, all_node: str, node: str, re
     return method(extremum)
 
 
-max = _extremum("max", _max, "argmax", "MaxBackward1", "MaxBackward0", max_result, "maximum")
-min = _extremum("min", _min, "argmin", "MinBackward1", "MinBackward0", min_result, "minimum")
+max = _extremum("max", _max, largest, "argmax", "MaxBackward1", "MaxBackward0", max_result, "maximum")
+min = _extremum("min", _min, smallest, "argmin", "MinBackward1", "MinBackward0", min_result, "minimum")
 
 
-def _shared(name: str, function: Any, node: str) -> Any:
-    cls = node_class(node)
+def _shared(name: str, function: Any, impl: Any, node: str) -> Any:
+    operation = of_general(node, function, impl)
 
     def reduce(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
-        made = single(cls, function, input, reduced(dim, len(input.value.shape), keepdim))
+        if type(dim) is list:
+            dim = tuple(dim)
+        made = operation(input, reduced(dim, len(input.value.shape), keepdim))
         return made if out is None else deliver(made, out)
 
     reduce.__name__ = reduce.__qualname__ = name
@@ -127,8 +132,8 @@ def _shared(name: str, function: Any, node: str) -> Any:
     return method(reduce)
 
 
-amax = _shared("amax", _max, "AmaxBackward0")
-amin = _shared("amin", _min, "AminBackward0")
+amax = _shared("amax", _max, largest, "AmaxBackward0")
+amin = _shared("amin", _min, smallest, "AminBackward0")
 
 
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> tuple[Any, Any]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, constant, deliver, linear, method, single
+from funcdiff.compat.torch._apply import composed, composite, constant, deliver, method, of_general, of_linear
 from funcdiff.compat.torch._dtypes import int64
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch.ops import rules
 from funcdiff.compat.torch.ops.axes import axes_of, reduced
+from funcdiff.compat.torch.ops.short import total
 from funcdiff.core.primitive import REGISTRY
 
 _sum, _prod, _norm = (REGISTRY[name].function for name in ("sum", "prod", "vector_norm"))
+_total = of_linear(_sum, total)
 _SumAll, _SumSome = node_class("SumBackward0"), node_class("SumBackward1")
 
 
@@ -34,11 +36,14 @@ def sum(
         input = input.to(int64)
     if dim is None:
         dim = axis
+    if type(dim) is list:
+        dim = tuple(dim)
     params = reduced(dim, len(input.value.shape), keepdim or keepdims)
-    made = linear(_SumAll if dim is None else _SumSome, _sum, input, params)
+    made = _total(_SumAll if dim is None else _SumSome, input, params)
     return made if out is None else deliver(made, out)
 
 
+_mean = of_linear(rules.mean)
 _MeanAll, _MeanSome = node_class("MeanBackward0"), node_class("MeanBackward1")
 
 
@@ -63,12 +68,14 @@ def mean(
         )
     if dim is None:
         dim = axis
+    if type(dim) is list:
+        dim = tuple(dim)
     params = reduced(dim, len(input.value.shape), keepdim or keepdims)
-    made = linear(_MeanAll if dim is None else _MeanSome, rules.mean, input, params)
+    made = _mean(_MeanAll if dim is None else _MeanSome, input, params)
     return made if out is None else deliver(made, out)
 
 
-_ProdAll, _ProdSome = node_class("ProdBackward0"), node_class("ProdBackward1")
+_prod_all, _prod_some = (of_general(name, _prod) for name in ("ProdBackward0", "ProdBackward1"))
 
 
 @method
@@ -79,7 +86,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     elif input.value.dtype.kind in "biu":
         input = input.to(int64)
     params = reduced(dim, len(input.value.shape), keepdim)
-    return single(_ProdAll if dim is None else _ProdSome, _prod, input, params)
+    return (_prod_all if dim is None else _prod_some)(input, params)
 
 
 def _truth(name: str) -> Any:
@@ -107,8 +114,6 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
 
 # --- spread ----------------------------------------------------------------------------------------
 
-_Var, _Std = node_class("VarBackward0"), node_class("StdBackward0")
-
 
 def _correction(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
     if isinstance(dim, bool):  # var(False)
@@ -118,7 +123,9 @@ def _correction(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
     return dim, 1 if unbiased is None or unbiased else 0
 
 
-def _spread(name: str, cls: Any, function: Any) -> Any:
+def _spread(name: str, node: str, function: Any) -> Any:
+    operation = of_general(node, function)
+
     def spread(
         input: Any,
         dim: Any = None,
@@ -132,16 +139,18 @@ def _spread(name: str, cls: Any, function: Any) -> Any:
         if value.dtype.kind not in "fc":
             raise RuntimeError(f"{name} only support floating point and complex dtypes")
         dim, lost = _correction(axis if dim is None else dim, unbiased, correction)
+        if type(dim) is list:
+            dim = tuple(dim)
         params = {**reduced(dim, len(value.shape), keepdim), "correction": lost}
-        return single(cls, function, input, params)
+        return operation(input, params)
 
     spread.__name__ = spread.__qualname__ = name
     spread.__doc__ = f"As `torch.{name}`."
     return method(spread)
 
 
-var = _spread("var", _Var, rules.var)
-std = _spread("std", _Std, rules.std)
+var = _spread("var", "VarBackward0", rules.var)
+std = _spread("std", "StdBackward0", rules.std)
 
 
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, **kwargs: Any) -> Any:
@@ -160,7 +169,7 @@ def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = 
 
 # --- norms -----------------------------------------------------------------------------------------
 
-_Norm, _NormOfOrder = node_class("LinalgVectorNormBackward0"), composed("LinalgVectorNormBackward0")
+_normed, _NormOfOrder = of_general("LinalgVectorNormBackward0", _norm), composed("LinalgVectorNormBackward0")
 
 
 def vector_norm(
@@ -175,9 +184,9 @@ def vector_norm(
             + x.dtype.type_name
         )
     order = float(ord)
-    params = reduced(dim, len(x.value.shape), keepdim)
+    params = reduced(tuple(dim) if type(dim) is list else dim, len(x.value.shape), keepdim)
     if order == 2.0 or order == 1.0:
-        made = single(_Norm, _norm, x, {"order": int(order), **params})
+        made = _normed(x, {"order": int(order), **params})
         return made if out is None else deliver(made, out)
 
     def compute(v: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
+from funcdiff.compat.torch.ops.short import SHORT, largest, total
 from funcdiff.core.declare import elementwise, general, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.linalg.common import real_part, reciprocal_or_zero
@@ -143,8 +144,6 @@ i0 = REGISTRY["i0"].function
 
 
 Axis = tuple[int, ...]
-_summed: Any = np.add.reduce
-_largest: Any = np.maximum.reduce
 
 
 def _count(shape: tuple[int, ...], axis: Axis) -> float:
@@ -152,8 +151,7 @@ def _count(shape: tuple[int, ...], axis: Axis) -> float:
 
 
 def _mean(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    total = _summed(x, axis, None, None, True) if keepdims else _summed(x, axis)
-    return total / _count(x.shape, axis)
+    return total(x, axis=axis, keepdims=keepdims) / _count(x.shape, axis)
 
 
 def _mean_transpose(g: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -212,28 +210,26 @@ product_by_rows: Any = multilinear(
 
 def _shifted(x: Any, axis: Axis) -> Any:
     """Subtract the largest element along axes; where it is infinite this is NaN, as in PyTorch."""
-    if len(x.shape) == len(axis) == 1 and x.size:
-        return x - x[x.argmax()]
-    return x - _largest(x, axis, keepdims=True)
+    return x - largest(x, axis=axis, keepdims=x.ndim != len(axis))
 
 
 def _softmax(x: Any, *, axis: Axis) -> Any:
     e = np.exp(_shifted(x, axis))
-    return e / _summed(e, axis, keepdims=e.ndim != len(axis))
+    return e / total(e, axis=axis, keepdims=e.ndim != len(axis))
 
 
 def _log_softmax(x: Any, *, axis: Axis) -> Any:
     y = _shifted(x, axis)
-    return y - np.log(_summed(np.exp(y), axis, keepdims=y.ndim != len(axis)))
+    return y - np.log(total(np.exp(y), axis=axis, keepdims=y.ndim != len(axis)))
 
 
-def _total(x: Any, axis: Axis) -> Any:
+def _added(x: Any, axis: Axis) -> Any:
     return REGISTRY["sum"].function(x, axis=axis, keepdims=True)
 
 
 def _softmax_linear(t: Any, out: Any, _x: Any, *, axis: Axis) -> Any:
     """The Jacobian, diag(p) - p pᵀ, is symmetric: this is its product from either side."""
-    return out * (t - _total(out * t, axis))
+    return out * (t - _added(out * t, axis))
 
 
 def _batch_axes(name: str) -> Any:
@@ -257,8 +253,8 @@ softmax: Any = general(
 )
 log_softmax: Any = general(
     _log_softmax,
-    jvps=[lambda t, out, _x, *, axis: t - _total(REGISTRY["exp"].function(out) * t, axis)],
-    vjps=[lambda g, out, _x, *, axis: g - REGISTRY["exp"].function(out) * _total(g, axis)],
+    jvps=[lambda t, out, _x, *, axis: t - _added(REGISTRY["exp"].function(out) * t, axis)],
+    vjps=[lambda g, out, _x, *, axis: g - REGISTRY["exp"].function(out) * _added(g, axis)],
     batch=_batch_axes("log_softmax"),
     name="log_softmax",
     samples=_matrix,
@@ -268,10 +264,10 @@ log_softmax: Any = general(
 
 
 def _logsumexp(x: Any, *, axis: Axis, keepdims: bool) -> Any:
-    top = _largest(x, axis, keepdims=True)
+    top = largest(x, axis=axis, keepdims=True)
     if np.count_nonzero(np.isfinite(top)) != top.size:
         top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    out = np.log(_summed(np.exp(x - top), axis, keepdims=True)) + top
+    out = np.log(total(np.exp(x - top), axis=axis, keepdims=True)) + top
     return out if keepdims else out.reshape([n for k, n in enumerate(x.shape) if k not in axis])
 
 
@@ -308,20 +304,18 @@ logsumexp: Any = general(
 
 # --- spread ------------------------------------------------------------------------------------------
 
-_SHORT = 4096  # up to here a product of a vector with itself is as exact as a sum by halves
-
 
 def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
     whole = len(axis) == x.ndim
     count = _count(x.shape, axis)
-    d = x - _summed(x, axis, keepdims=not whole) / count
+    d = x - total(x, axis=axis, keepdims=not whole) / count
     if d.dtype.kind == "c":
-        squares = _summed(d.real * d.real + d.imag * d.imag, axis, keepdims=keepdims)
-    elif whole and not keepdims and d.size <= _SHORT:
+        squares = total(d.real * d.real + d.imag * d.imag, axis=axis, keepdims=keepdims)
+    elif whole and not keepdims and 0 < d.size <= SHORT:
         flat = d.reshape(-1)
         squares = flat.dot(flat)
     else:
-        squares = _summed(d * d, axis, keepdims=keepdims)
+        squares = total(d * d, axis=axis, keepdims=keepdims)
     return squares / squares.dtype.type(max(count - correction, 0.0))
 
 
