@@ -88,7 +88,12 @@ class Interleaved:
 
     def _address(self, base: Base, start: int, count: int, of: str) -> str:
         out, lines = self.loops.out, self.loops.by_depth[-1]
-        first = out.let(f"getelementptr i8, ptr {out.pointer(base)}, i64 {start}", self.loops.by_depth[0])
+        rows, key = self.loops.rows, (id(base), start)
+        first = rows.get(key)
+        if first is None:
+            first = rows[key] = out.let(
+                f"getelementptr i8, ptr {out.pointer(base)}, i64 {start}", self.loops.by_depth[0]
+            )
         i = out.let(f"mul i64 {self.loops.index[-1]}, {count}", lines)
         return out.let(f"getelementptr {self.loops.type_of(of)}, ptr {first}, i64 {i}", lines)
 

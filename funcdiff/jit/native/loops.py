@@ -15,7 +15,10 @@ from funcdiff.jit.native.pairwise import PAIRWISE
 if TYPE_CHECKING:
     from funcdiff.jit.native.emit import Emitter
 
+SMALL = 100  # nodes up to which the last elements of a row have code of their own
 BLOCK = 1024  # elements whose sum is one number of the pairwise sum; does not depend on the machine
+Carried = list[tuple[Reduction | Accumulation, str, str]]
+"""What is reduced over the inner loop, its accumulator, and the next value of that."""
 _IOTA = ", ".join(f"i64 {n}" for n in range(LANES))
 
 
@@ -35,11 +38,21 @@ class Loops:
         self.rows: dict[Any, str] = {}
         self.id = out.label("loop")
         self.index = [f"%{self.id}.i{n}" for n in range(len(group.space))]
-        self.masked = self.length % LANES != 0
+        self.rest = self.length % LANES
         over_lanes = bool(group.reductions) or any(a.over >> self.last & 1 for a in group.accumulations)
         self.blocks = -(-self.length // BLOCK) if over_lanes else 1
         self.mask: str | None = None
+        self.parted = self._is_parted()
         self.interleaved = Interleaved(self)
+
+    def _is_parted(self) -> bool:
+        """Tell whether full vectors have a loop without masks, and what is left after them code of its own."""
+        last_block = self.length if self.blocks == 1 else self.length % BLOCK
+        return (
+            0 < self.rest < LANES * 4 <= self.length
+            and last_block >= LANES
+            and len(self.group.nodes) <= SMALL
+        )
 
     def emit(self) -> None:
         """Write the nest."""
@@ -53,7 +66,7 @@ class Loops:
                 reduction.result.text = literal(identity, reduction.node.kind)
             return
         inner = self.by_depth[-1]
-        if self.masked:
+        if self.rest and not self.parted:
             lanes = out.let(f"insertelement <{LANES} x i64> poison, i64 {self.index[-1]}, i32 0", inner)
             lanes = out.let(
                 f"shufflevector <{LANES} x i64> {lanes}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer",
@@ -63,13 +76,17 @@ class Loops:
             self.mask = out.let(f"icmp ult <{LANES} x i64> {lanes}, splat (i64 {self.length})", inner)
         for node in group.nodes:
             self._node(node)
-        for store in self.interleaved.store(group.stores, LANES):
+        self._nest(self._results({}))
+
+    def _results(self, before: dict[int, str]) -> Carried:
+        """Write what becomes of the nodes; `before` has the accumulators, if not those of the loop."""
+        for store in self.interleaved.store(self.group.stores, LANES):
             self._store(store)
-        carried = self._carried()
-        in_memory = [a for a in group.accumulations if not a.over >> self.last & 1]
-        for accumulation in in_memory:
-            self._accumulate(accumulation)
-        self._nest(carried)
+        carried = self._carried(before)
+        for accumulation in self.group.accumulations:
+            if not accumulation.over >> self.last & 1:
+                self._accumulate(accumulation)
+        return carried
 
     @staticmethod
     def type_of(kind: str) -> str:
@@ -218,14 +235,14 @@ class Loops:
 
     # --- reductions ------------------------------------------------------------------------------
 
-    def _carried(self) -> list[tuple[Reduction | Accumulation, str, str]]:
+    def _carried(self, before: dict[int, str]) -> Carried:
         """Write the steps of what is reduced over the inner loop; return (what, accumulator, its next value)."""
-        found: list[tuple[Reduction | Accumulation, str, str]] = []
+        found: Carried = []
         out, lines = self.out, self.by_depth[-1]
         over_lanes = [a for a in self.group.accumulations if a.over >> self.last & 1]
         carried: list[Reduction | Accumulation] = [*self.group.reductions, *over_lanes]
         for one in carried:
-            name = out.name()
+            name = before.get(id(one)) or out.name()
             kind = one.node.kind
             following = out.combine(one.name, kind, name, self.as_vector(one.node), LANES, lines)
             if self.mask is not None:
@@ -250,7 +267,7 @@ class Loops:
 
     # --- loops -----------------------------------------------------------------------------------
 
-    def _nest(self, carried: list[tuple[Reduction | Accumulation, str, str]]) -> None:
+    def _nest(self, carried: Carried) -> None:
         out, space = self.out, self.group.space
         outer = len(space) - 1
         for line in self.by_depth[0]:
@@ -267,7 +284,8 @@ class Loops:
                 f"  {self.index[axis]} = phi i64 [ 0, %{before} ], [ {self.index[axis]}.next, %LATCH{axis} ]"
             )
             out.lines += self.by_depth[axis + 1]
-        start, end = "0", str(self.length)
+        full = self.length - self.rest if self.parted else self.length
+        start, end = "0", str(full)
         if self.blocks > 1:
             before = out.block
             head = f"{self.id}.b"
@@ -278,8 +296,10 @@ class Loops:
             out.put(f"{start} = phi i64 [ 0, %{before} ], [ {start}.next, %BLOCKS ]")
             out.put(f"{start}.next = add i64 {start}, {BLOCK}")
             cut = out.let(f"icmp ult i64 {start}.next, {self.length}")
-            end = out.let(f"select i1 {cut}, i64 {start}.next, i64 {self.length}")
+            end = out.let(f"select i1 {cut}, i64 {start}.next, i64 {full}")
         self._inner(carried, start, end)
+        if self.parted:
+            carried = self._rest(carried, cut if self.blocks > 1 else None)
         for one, _, following in carried:
             self._flush(one, out.horizontal(one.name, one.node.kind, following), start)
         if self.blocks > 1:
@@ -299,7 +319,7 @@ class Loops:
         for reduction in self.group.reductions:
             self._finish(reduction)
 
-    def _inner(self, carried: list[tuple[Reduction | Accumulation, str, str]], start: str, end: str) -> None:
+    def _inner(self, carried: Carried, start: str, end: str) -> None:
         out, i = self.out, self.index[-1]
         before, loop, after = out.block, f"{self.id}.inner", f"{self.id}.after"
         out.put(f"br label %{loop}")
@@ -314,6 +334,32 @@ class Loops:
         more = out.let(f"icmp ult i64 {i}.next, {end}")
         out.put(f"br i1 {more}, label %{loop}, label %{after}")
         out.start(after)
+
+    def _rest(self, carried: Carried, more: str | None) -> Carried:
+        """Write what is left after full vectors; after the last block, if there are `more`."""
+        out, before = self.out, self.out.block
+        self.by_depth[-1] = []
+        self.interleaved = Interleaved(self)
+        self.index[-1] = str(self.length - self.rest)
+        self.mask = f"<{', '.join(f'i1 {str(n < self.rest).lower()}' for n in range(LANES))}>"
+        for node in self.group.nodes:
+            if self.is_vector(node):
+                self._node(node)
+        found = self._results({id(one): following for one, _, following in carried})
+        if more is None:
+            out.lines += self.by_depth[-1]
+            return found
+        rest, after = f"{self.id}.rest", f"{self.id}.all"
+        out.put(f"br i1 {more}, label %{after}, label %{rest}")
+        out.start(rest)
+        out.lines += self.by_depth[-1]
+        out.put(f"br label %{after}")
+        out.start(after)
+        joined: Carried = []
+        for one, name, following in found:
+            x = out.let(f"phi {vector(one.node.kind)} [ {name}, %{before} ], [ {following}, %{rest} ]")
+            joined.append((one, name, x))
+        return joined
 
     def _flush(self, one: Reduction | Accumulation, x: str, start: str) -> None:
         """Put away what an inner loop has been reduced to."""

@@ -7,13 +7,13 @@ have no loop: each element is a number of straight code, as the short axes of lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Atom, Tape, Variable
+from funcdiff.core.tape import Atom, Record, Tape, Variable
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import (
     COMPONENT,
@@ -32,6 +32,7 @@ from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
 from funcdiff.jit.native.spaces import UNROLLED, flat_variables, lane_sizes, natural
+from funcdiff.jit.native.sweeps import plan
 
 Space = tuple[tuple[int, ...], bool]
 
@@ -78,6 +79,7 @@ class Lowering:
         self.bases: list[Base] = []
         self.constant_bases: dict[int, Base] = {}
         self.stored: Stored = {}
+        self.pulled = 0  # nodes that sweeps have entered
         self.lanes = lane_sizes(tape)
         self.flat = flat_variables(tape)
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
@@ -90,7 +92,7 @@ class Lowering:
                 base, kind_of(v.type), v.type.shape, contiguous_strides(v.type.shape, BYTES[kind_of(v.type)])
             )
             self.arrays[v.number] = arrays.in_memory(v.type, memory, 0)
-        for record in self.tape.records:
+        for record in self.steps():
             try:
                 found = HANDLERS.get(record.primitive.name, HANDLERS[ELEMENTWISE])(self, record)
             except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -100,6 +102,19 @@ class Lowering:
         self._guards()
         self._outputs()
         return self._emit()
+
+    def steps(self) -> Iterator[Record]:
+        """Yield the records that are lowered one by one, and lower sweeps in between."""
+        from funcdiff.jit.native.pulled import lower_sweep
+
+        for step in plan(self.tape):
+            if isinstance(step, Record):
+                yield step
+                continue
+            try:
+                lower_sweep(self, step)
+            except NotNative:
+                yield from step.all
 
     # --- groups ----------------------------------------------------------------------------------
 

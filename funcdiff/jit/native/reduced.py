@@ -97,7 +97,7 @@ def _reduced(
     if layout == FLAT:
         if len(axes) != len(shape):
             raise NotNative(record)
-        total = _over_loops(low, group, name, build.convert(nodes[()], to))
+        total = over_loops(low, group, name, build.convert(nodes[()], to))
         return _result(low, total, group.stage + 1, out)
     # first along the short axes, each element of which is a node
     short = [a for a in axes if layout[a] == COMPONENT]
@@ -120,7 +120,7 @@ def _reduced(
     if loops:
         stage += 1
         for place in np.ndindex(combined.shape):
-            combined[place] = _over_loops(low, group, name, combined[place])
+            combined[place] = over_loops(low, group, name, combined[place])
         group = low.group(((), False), stage)
     new = tuple(COMPONENT if a in axes else n for a, n in enumerate(layout))
     if not keep:
@@ -166,7 +166,7 @@ def _repeated(build: Build, name: str, x: Node, count: int) -> Node:
     return x
 
 
-def _over_loops(low: Lowering, group: Group, name: str, node: Node) -> Node:
+def over_loops(low: Lowering, group: Group, name: str, node: Node) -> Node:
     """Reduce over all points of a group's space."""
     if node.group is not group or node.axes == 0:  # equal everywhere
         straight = low.group(((), False), group.stage)
