@@ -14,23 +14,17 @@ import pytest
 import funcdiff.compat.torch as ours
 from funcdiff.errors import UnsupportedError
 from tests.compat.autograd_programs import FUNCTIONAL, FUNCTIONAL_SETUP, PROGRAMS
-from tests.compat.both import close_text, real_torch, run
-
-torch = real_torch()
-beside = [pytest.mark.peers, pytest.mark.skipif(torch is None, reason="needs PyTorch")]
+from tests.compat.both import agree
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=beside) for n in PROGRAMS])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_prints_what_pytorch_prints(name):
-    mine, theirs = run(PROGRAMS[name], ours), run(PROGRAMS[name], torch)
-    assert close_text(mine, theirs), f"\n{mine}\n\n--- PyTorch:\n{theirs}"
+    agree(PROGRAMS[name])
 
 
-@pytest.mark.parametrize("expression", [pytest.param(e, marks=beside) for e in FUNCTIONAL])
+@pytest.mark.parametrize("expression", FUNCTIONAL)
 def test_functional(expression):
-    program = FUNCTIONAL_SETUP + expression
-    mine, theirs = run(program, ours), run(program, torch)
-    assert close_text(mine, theirs), f"\n{mine}\n\n--- PyTorch:\n{theirs}"
+    agree(FUNCTIONAL_SETUP + expression)
 
 
 # --- without PyTorch --------------------------------------------------------------------------------------

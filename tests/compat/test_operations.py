@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-import funcdiff.compat.torch as ours
-from tests.compat.both import close_text, real_torch, run
+from tests.compat.both import agree
 from tests.compat.programs import (
     DIFFERENTIATE,
     ERROR_SETUP,
@@ -17,20 +16,17 @@ from tests.compat.programs import (
     SETUP,
 )
 
-torch = real_torch()
-pytestmark = [pytest.mark.peers, pytest.mark.skipif(torch is None, reason="needs PyTorch")]
+
+def without_names(said):
+    return re.sub(r"grad_fn=<\w+>", "grad_fn", said)
 
 
 @pytest.mark.parametrize("expression", OPERATIONS)
 def test_prints_and_differentiates_as_pytorch(expression):
     program = f"import torch{SETUP}{expression}{DIFFERENTIATE.format(expression=expression)}"
-    mine, theirs = run(program, ours), run(program, torch)
-    if expression in NAMED_OTHERWISE:
-        mine, theirs = (re.sub(r"grad_fn=<\w+>", "grad_fn", said) for said in (mine, theirs))
-    assert close_text(mine, theirs), f"\n{mine}\n--- PyTorch:\n{theirs}"
+    agree(program, mend=without_names if expression in NAMED_OTHERWISE else str)
 
 
 @pytest.mark.parametrize("program", ERRORS)
 def test_fails_as_pytorch(program):
-    mine, theirs = run(ERROR_SETUP + program, ours), run(ERROR_SETUP + program, torch)
-    assert mine == theirs
+    agree(ERROR_SETUP + program, rtol=0)

@@ -74,3 +74,26 @@ GRAD_OF_NON_LEAF = (
     "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
     "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
 )
+NO_STORAGE = "Cannot access data pointer of Tensor that doesn't have storage"
+MAPPED_ITEM = (
+    "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, "
+    "please try to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch "
+    "internals, please file a bug report."
+)
+MAPPED_BRANCH = (
+    "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that "
+    "yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
+)
+MAPPED_SHAPE = (
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over {name}. Please file "
+    "an issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+)
+MAPPED_MASK = (
+    "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this because for each batch "
+    "this would return a differently shaped Tensor. Please file an issue at https://github.com/pytorch/pytorch/issues if "
+    "you need this feature."
+)
+MAPPED_ALLCLOSE = (
+    "vmap over torch.allclose isn't supported yet. Please file an issue at https://github.com/pytorch/pytorch/issues if "
+    "you need this feature."
+)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Self
 
+from funcdiff.compat.torch._errors import unsupported
 from funcdiff.compat.torch._graph import Node, target
 from funcdiff.compat.torch._recorder import lift, lower
 from funcdiff.core.primitive import REGISTRY
+from funcdiff.core.recording import TracedArray
 
 _next_id = count().__next__
 
@@ -44,6 +46,10 @@ def add(hooks: dict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
 
 def register(tensor: Any, hook: Callable[..., Any]) -> RemovableHandle:
     """Register a hook on the gradient of a tensor."""
+    if type(tensor.value) is TracedArray:
+        raise unsupported(
+            "hooks inside torch.func transforms", "Give the gradient a rule by an autograd.Function instead."
+        )
     if not tensor.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if tensor.is_leaf:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -155,11 +156,44 @@ def show(tensor: Any) -> str:
 
         primal, tangent = unpack_plain(tensor)
         if primal is None:
-            return f"<tensor of shape {tuple(x.shape)}, {FROM_NUMPY[x.dtype]}, inside a torch.func transform>"
+            return _followed(tensor)
         words = numbers(primal, indent)
         suffixes = [f"tangent={tangent!r}"] if tangent is not None else []
         return _joined(prefix + words, _gradient(tensor) + suffixes, indent)
     return _joined(prefix + numbers(x, indent), _type(x) + _gradient(tensor), indent)
+
+
+def _followed(tensor: Any) -> str:
+    """Write a tensor that a `torch.func` transform follows: what each transform sees of it, outermost first."""
+    from funcdiff.compat.torch._recorder import GRAPH, lower
+
+    x = tensor.value
+    while type(x) is TracedArray and x.recorder is not GRAPH:
+        recorder = x.recorder
+        if recorder.batch and x.place:
+            head = f"BatchedTensor(lvl={_depth(x)}, bdim=0, value="
+        elif not recorder.batch and x.place is not recorder.constant_place:
+            head = f"GradTrackingTensor(lvl={_depth(x)}, value="
+        else:
+            x = x.value
+            continue
+        below = x.value
+        place = below.place if type(below) is TracedArray and below.recorder is GRAPH else None
+        inside = repr(place if hasattr(place, "requires_grad") else lower(below)).replace("\n", "\n    ")
+        return f"{head}\n    {inside}\n)"
+    return repr(lower(x))
+
+
+def _depth(x: Any) -> int:
+    """Return how deep the newest transform of a traced array is nested, from 1."""
+    known: int | None = DEPTHS.get(x.recorder)
+    if known is not None:
+        return known
+    return 1 + (_depth(x.value) if type(x.value) is TracedArray and x.value.recorder.level > 0 else 0)
+
+
+DEPTHS: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""How deep the running transforms are nested."""
 
 
 def _type(x: Any) -> list[str]:

@@ -25,6 +25,7 @@ from funcdiff.core.primitive import (
     LocallyConstant,
     Multilinear,
     Primitive,
+    call_rules,
 )
 from funcdiff.core.recording import Recorder, TracedArray, box, newest
 from funcdiff.transforms.reverse import pull_any
@@ -57,7 +58,8 @@ NAMES = {
 
 def node_name(primitive: Primitive) -> str:
     """Return the name of the node of a primitive that was applied by a rule."""
-    return NAMES.get(primitive.name) or primitive.name.title().replace("_", "") + "Backward0"
+    own: str | None = getattr(primitive.custom, "node_name", None)
+    return own or NAMES.get(primitive.name) or primitive.name.title().replace("_", "") + "Backward0"
 
 
 class GraphRecorder(Recorder):
@@ -69,7 +71,14 @@ class GraphRecorder(Recorder):
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         edges = [a.place if type(a) is TracedArray and a.recorder is self else None for a in args]
         values = [a.value if type(a) is TracedArray and a.recorder is self else a for a in args]
-        out = primitive.function(*values, **params)
+        custom = call_rules(primitive, params)
+        ruled = None
+        if custom is not None and STATE.recording:
+            ruled = custom.reverse(self.level, primitive, values, [-1 if e is None else 0 for e in edges])
+        if ruled is None:
+            out = primitive.function(*values, **params)
+        else:
+            primitive, out = ruled
         if isinstance(primitive, LocallyConstant) or not STATE.recording:
             return out
         node = primitive_node(node_class(node_name(primitive)), primitive, values, edges, params, out)

@@ -22,6 +22,7 @@ class State(threading.local):
     check_nan: bool = True
     transforms: int = 0  # how many torch.func transforms are running
     dual_level: Any = None
+    maps: tuple[tuple[Any, int, str], ...] = ()  # the vmaps that are running: recorder, size, randomness
     default_device: Any = None
 
 

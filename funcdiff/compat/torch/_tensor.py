@@ -16,6 +16,7 @@ from funcdiff.compat.torch._dtypes import CPU, FROM_NUMPY, Default, Size, as_num
 from funcdiff.compat.torch._graph import LEAF, accumulate_node, target
 from funcdiff.compat.torch._state import STATE
 from funcdiff.core.recording import TracedArray, concrete
+from funcdiff.errors import MappedControlFlowError
 
 _scalar_types = (bool, int, float, complex)
 
@@ -352,6 +353,10 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is no leaf."""
+        if type(self.value) is TracedArray:
+            raise text.unsupported(
+                "retain_grad inside torch.func transforms", "Return the tensor, or differentiate by it."
+            )
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf:
@@ -382,7 +387,7 @@ class Tensor:
         """Return the only element as a Python number."""
         if self.value.size != 1:
             raise RuntimeError(f"a Tensor with {self.value.size} elements cannot be converted to Scalar")
-        return plain(self).item()
+        return plain(self, text.MAPPED_ITEM).item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists."""
@@ -417,12 +422,12 @@ class Tensor:
         if self.value.size != 1:
             what = "more than one value" if self.value.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
-        return bool(plain(self).item())
+        return bool(plain(self, text.MAPPED_BRANCH).item())
 
     def _as_number(self, kind: Any) -> Any:
         if self.value.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        return kind(plain(self).item())
+        return kind(plain(self, text.MAPPED_ITEM).item())
 
     def __float__(self) -> float:
         return float(self._as_number(float))
@@ -436,7 +441,7 @@ class Tensor:
     def __index__(self) -> int:
         if self.value.dtype.kind not in "biu" or self.value.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(plain(self).item())
+        return int(plain(self, text.MAPPED_ITEM).item())
 
     def __contains__(self, element: Any) -> bool:
         other = element.value if isinstance(element, Tensor) else element
@@ -499,20 +504,22 @@ def _rebuild(cls: Any, value: Any, requires_grad: bool) -> Any:
     return wrap(value, cls).requires_grad_(requires_grad)
 
 
-def plain(x: Any) -> Any:
+def plain(x: Any, refusal: str = text.NO_STORAGE) -> Any:
     """Return the elements of a tensor as an ndarray; of a mapped one this is an error."""
     value = x.value
-    return value if type(value) is np.ndarray else np.asarray(concrete(value))
+    if type(value) is np.ndarray:
+        return value
+    try:
+        return np.asarray(concrete(value))
+    except MappedControlFlowError:
+        raise RuntimeError(refusal) from None
 
 
 def _wants_gradient(value: Any) -> bool:
+    """Tell whether the newest transform that follows a value is one of reverse mode, and differentiates by it."""
     from funcdiff.compat.torch._recorder import GRAPH
 
-    while type(value) is TracedArray:
-        if value.recorder is GRAPH:
-            return True
-        value = value.value
-    return False
+    return value.recorder is GRAPH or (value.recorder.tape is not None and value.place >= 0)
 
 
 def _lower(x: Tensor) -> str:

@@ -154,7 +154,7 @@ def grad(
     grads = _sequence(grad_outputs) or (None,) * len(outs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
-        from funcdiff.compat.torch.func import batched_sweep
+        from funcdiff.compat.torch.func.jacobians import batched_sweep
 
         found = batched_sweep(outs, wanted, grads, keep, create_graph)
     else:

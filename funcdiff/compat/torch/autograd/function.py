@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +16,9 @@ from funcdiff.compat.torch._recorder import edge_of
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.autograd.forward_ad import dual_parts, make_dual_at
+from funcdiff.compat.torch.autograd.function_calls import apply_followed, check_followed
 from funcdiff.core.array_type import type_of
-from funcdiff.core.recording import TracedArray
-from funcdiff.transforms.forward import ForwardRecorder
+from funcdiff.core.recording import newest
 
 _NO_BACKWARD = (
     "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
@@ -40,18 +41,23 @@ class _Context(Node):
     types: Any  # of the outputs
     kinds: Any  # of the tensors among the arguments
     arguments: int
+    shown: tuple[bool, ...]  # which outputs are tensors
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for `backward`."""
-        for x in tensors:
+        for n, x in enumerate(tensors):
             if x is not None and not isinstance(x, Tensor):
                 raise TypeError(
-                    f"save_for_backward can only save variables, but argument 0 is of type {type(x).__name__}"
+                    f"save_for_backward can only save variables, but argument {n} is of type {type(x).__name__}"
                 )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
         """Keep tensors for `jvp`."""
+        if not all(isinstance(x, Tensor) or x is None for x in tensors):
+            raise AssertionError(
+                "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes on ctx."
+            )
         self._for_forward = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
@@ -81,7 +87,7 @@ class _Context(Node):
         return self._for_forward
 
     def name(self) -> str:
-        return f"{self._function.__name__}Backward"
+        return type(self).__name__
 
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{self.name()} object at {hex(id(self))}>"
@@ -96,32 +102,36 @@ class _Context(Node):
             parts = [
                 np.zeros(k.shape, k.dtype) if p is None else p for p, k in zip(parts, self.types, strict=True)
             ]
-        grads = [None if p is None else outward(p) for p in parts]
+        grads = spread_out([None if p is None else outward(p) for p in parts], self.shown)
+        found = self.gradients(grads, self.arguments)
+        return [
+            self.checked(n, found[place], kind) if edge is not None else None
+            for n, (place, kind, edge) in enumerate(zip(self.record, self.kinds, self.next, strict=True))
+        ]
+
+    pull_recorded = pull
+
+    def gradients(self, grads: Sequence[Any], expected: int) -> Sequence[Any]:
+        """Return what the user's `backward` gives, one for each argument."""
         found = self._function._backward(self, *grads)
         found = tuple(found) if isinstance(found, (tuple, list)) else (found,)
-        places = self.record
-        expected = self.arguments
         if len(found) > expected and all(f is None for f in found[expected:]):
             found = found[:expected]
         if len(found) != expected:
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got {len(found)})"
             )
-        return [
-            self._checked(n, found[place], kind) if edge is not None else None
-            for n, (place, kind, edge) in enumerate(zip(places, self.kinds, self.next, strict=True))
-        ]
+        return found
 
-    pull_recorded = pull
-
-    def _checked(self, n: int, grad: Any, kind: Any) -> Any:
+    def checked(self, n: int, grad: Any, kind: Any) -> Any:
+        """Return the cotangent that a gradient means, fitted to its input."""
         if grad is None:
             return None
         if not isinstance(grad, Tensor):
             raise TypeError(f"expected Variable or None (got {type(grad).__name__})")
         if grad.value.shape != kind.shape:
             try:
-                fits = np.broadcast_shapes(grad.value.shape, kind.shape) in (grad.value.shape, kind.shape)
+                fits = np.broadcast_shapes(grad.value.shape, kind.shape) == grad.value.shape
             except ValueError:
                 fits = False
             if not fits:
@@ -133,6 +143,12 @@ class _Context(Node):
 
             return match(inward(grad), kind)
         return inward(grad if grad.value.dtype == kind.dtype else _retyped(grad, kind))
+
+
+def spread_out(grads: Sequence[Any], shown: Sequence[bool]) -> list[Any]:
+    """Return a gradient for every output, None for those that are no tensors."""
+    given = iter(grads)
+    return [next(given) if s else None for s in shown]
 
 
 def _retyped(grad: Any, kind: Any) -> Any:
@@ -190,9 +206,11 @@ class Function:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on "
-            "the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch."
+            "the class itself. Instantiating an autograd function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
         )
 
     @staticmethod
@@ -211,11 +229,19 @@ class Function:
         raise NotImplementedError(_NO_BACKWARD)
 
     vjp = backward
+    generate_vmap_rule = False
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return one tangent for each output of `forward`."""
         raise NotImplementedError(_NO_JVP)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """Compute the outputs of a batch; return them and where their batch axes stand."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set generate_vmap_rule=True."
+        )
 
     @classmethod
     def _backward(cls, ctx: Any, *grads: Any) -> Any:
@@ -238,10 +264,14 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs and enter the operation in the graph."""
         tensors = [a for a in args if isinstance(a, Tensor)]
-        level = _forward_level(tensors)
-        if level is not None:
+        level = _newest_level(tensors)
+        if level is not None and level is STATE.dual_level:
             return cls._apply_dual(level, args, kwargs)
-        ctx = _context_class(cls)()  # type: ignore[arg-type]
+        if level is not None or STATE.transforms:
+            check_followed(cls)
+        if level is not None:
+            return apply_followed(cls, args, kwargs)
+        ctx = context_class(cls)()  # type: ignore[arg-type]
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         found = cls._forward(ctx, args, kwargs)
         single = not isinstance(found, (tuple, list))
@@ -261,6 +291,7 @@ class Function:
             trace(ctx)
         results = [_result(o, tensors, ctx) if isinstance(o, Tensor) else o for o in outs]
         connected = [r for r in results if isinstance(r, Tensor)]
+        ctx.shown = tuple(isinstance(o, Tensor) for o in outs)
         ctx.outputs, ctx.several = len(made), len(made) > 1
         ctx.types = tuple(type_of(r.value) for r in connected)
         for n, (old, r) in enumerate(zip(made, connected, strict=True)):
@@ -278,15 +309,13 @@ class Function:
         """Apply in forward mode: the outputs by `forward` on the primals, the tangents by `jvp`."""
         parts = [dual_parts(a, level) if isinstance(a, Tensor) else (a, None) for a in args]
         primals = [p for p, _ in parts]
-        if not isinstance(level, ForwardRecorder):
-            raise _errors.unsupported(
-                "autograd.Function inside torch.func transforms of reverse mode or vmap",
-                "Write the function with differentiable operations, or differentiate it with autograd.grad.",
-            )
-        ctx = _context_class(cls)()  # type: ignore[arg-type]
+        ctx = context_class(cls)()  # type: ignore[arg-type]
         ctx.needs_input_grad = tuple(t is not None for _, t in parts)
         found = cls._forward(ctx, primals, kwargs)
-        tangents = cls.jvp(ctx, *(t if t is None or isinstance(a, Tensor) else None for a, t in parts))
+        missing = [t is None and ctx._materialize and isinstance(a, Tensor) for a, t in parts]
+        tangents = cls.jvp(
+            ctx, *(_zeros_like(a) if gone else t for (a, t), gone in zip(parts, missing, strict=True))
+        )
         outs = found if isinstance(found, (tuple, list)) else (found,)
         pushed = tangents if isinstance(tangents, (tuple, list)) else (tangents,)
         results = [
@@ -318,17 +347,20 @@ def _result(o: Any, inputs: Sequence[Any], ctx: _Context) -> Any:
     return o
 
 
-def _forward_level(tensors: Sequence[Any]) -> Any:
-    for t in tensors:
-        if type(t.value) is TracedArray:
-            return t.value.recorder
-    return None
+def _zeros_like(x: Any) -> Any:
+    kind = type_of(x.value)
+    return wrap(np.zeros(kind.shape, kind.dtype))
+
+
+def _newest_level(tensors: Sequence[Any]) -> Any:
+    return newest([t.value for t in tensors])
 
 
 @functools.lru_cache(maxsize=1024)
-def _context_class(function: Any) -> Any:
+def context_class(function: Any, kind: str = "") -> Any:
+    """Return the class of the contexts of a function; `kind` is part of its name."""
     return type(
-        f"{function.__name__}Backward",
+        f"{function.__name__}{kind}Backward",
         (_Context,),
         {"_function": function, "__module__": "torch.autograd.function"},
     )

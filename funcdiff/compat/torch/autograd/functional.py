@@ -376,7 +376,7 @@ def _forward_jacobian(func: Any, inputs: Any, create_graph: bool, strict: bool, 
             'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together (yet). '
             'Please either set `create_graph=False` or `strategy="reverse-mode"`.'
         )
-    from funcdiff.compat.torch.func import columns
+    from funcdiff.compat.torch.func.jacobians import columns
 
     out_inside, blocks = columns(func, xs)
     if not out_inside:

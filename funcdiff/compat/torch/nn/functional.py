@@ -10,6 +10,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant
 from funcdiff.compat.torch._apply import linear as _linear_node
+from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
@@ -49,8 +50,9 @@ from funcdiff.compat.torch.ops import functions
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.exponentials import log_softmax as _log_softmax
 from funcdiff.compat.torch.ops.exponentials import softmax as _softmax
+from funcdiff.compat.torch.ops.indexing import at
 from funcdiff.compat.torch.ops.linalg import matmul
-from funcdiff.compat.torch.ops.random import default_generator
+from funcdiff.compat.torch.ops.random import default_generator, for_examples
 from funcdiff.compat.torch.ops.reductions import vector_norm
 from funcdiff.compat.torch.ops.shapes import t
 from funcdiff.core.primitive import REGISTRY
@@ -270,8 +272,18 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Any:
     """As `torch.nn.functional.one_hot`."""
-    n = int(plain(tensor).max()) + 1 if num_classes < 0 else num_classes
-    return wrap(np.eye(n, dtype=np.int64)[plain(tensor)])
+    if tensor.value.dtype != np.int64:
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, but got {FROM_NUMPY[tensor.value.dtype]}."
+        )
+    if num_classes < 0:
+        num_classes = int(plain(tensor).max()) + 1
+    elif type(tensor.value) is np.ndarray and tensor.numel() and int(tensor.value.max()) >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    if type(tensor.value) is np.ndarray and tensor.numel() and int(tensor.value.min()) < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    rows = np.eye(num_classes, dtype=np.int64)
+    return constant(lambda places: at(rows, (places,)), (tensor,))
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Any:
@@ -297,20 +309,22 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> A
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, **_: Any) -> Any:
     """As `torch.nn.functional.embedding`."""
-    index = plain(input)
     size = weight.value.shape[0]
-    if index.size and (index.min() < 0 or index.max() >= size):
-        raise IndexError("index out of range in self")
-    if padding_idx is None:
-        return _linear_node(node_class("EmbeddingBackward0"), p_getitem, weight, {"index": (index,)})
-    keep = (index != padding_idx % size)[..., None]
+    index = input.value
+    if type(index) is np.ndarray:
+        if index.size and (index.min() < 0 or index.max() >= size):
+            raise IndexError("index out of range in self")
+        if padding_idx is None:
+            return _linear_node(node_class("EmbeddingBackward0"), p_getitem, weight, {"index": (index,)})
     stop = REGISTRY["stop_gradient"].function
 
-    def compute(w: Any) -> Any:
-        rows = w[index]
-        return _where(keep, rows, stop(rows))
+    def compute(w: Any, places: Any) -> Any:
+        rows = at(w, (places,))
+        if padding_idx is None:
+            return rows
+        return _where(fnp.expand_dims(places != padding_idx % size, -1), rows, stop(rows))
 
-    return composite(composed("EmbeddingBackward0"), compute, (weight,))
+    return composite(composed("EmbeddingBackward0"), compute, (weight, input))
 
 
 # --- dropout -------------------------------------------------------------------------------------------------
@@ -326,8 +340,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def _kept(shape: tuple[int, ...], p: float, dtype: Any) -> Any:
-    u = default_generator.uniform(math.prod(shape), np.dtype(np.float64)).reshape(shape)
-    return wrap(((u < 1 - p) / (1 - p if p < 1 else 1)).astype(dtype))
+    def draw(full: tuple[int, ...]) -> Any:
+        u = default_generator.uniform(math.prod(full), np.dtype(np.float64)).reshape(full)
+        return ((u < 1 - p) / (1 - p if p < 1 else 1)).astype(dtype)
+
+    return wrap(for_examples(shape, draw))
 
 
 def _scaled_by(input: Tensor, mask: Tensor) -> Any:

@@ -11,10 +11,13 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite
+from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch.ops.exponentials import log_softmax
+from funcdiff.compat.torch.ops.indexing import at
 from funcdiff.core.primitive import REGISTRY
 
+_astype = REGISTRY["astype"].function
 _logaddexp, _log, _where, _abs, _exp = (
     REGISTRY[n].function for n in ("logaddexp", "log", "where", "absolute", "exp")
 )
@@ -101,29 +104,45 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """As `torch.nn.functional.nll_loss`."""
-    classes = plain(target)
     axis = 0 if input.ndim == 1 else 1
-    count = input.value.shape[axis]
-    used = classes != ignore_index
-    bad = classes[used & ((classes < 0) | (classes >= count))]
-    if bad.size:
-        raise IndexError(f"Target {bad.ravel()[0]} is out of bounds.")
-    safe = np.where(used, classes, 0)
-    factors = used.astype(input.value.dtype)
-    if weight is not None:
-        factors = factors * plain(weight)[safe]
-    where: Any = (int(safe),) if input.ndim == 1 else _places(safe)
-    total = factors.sum()
+    _check_classes(input, target, axis, ignore_index)
+    dtype = input.value.dtype
 
-    def compute(x: Any) -> Any:
-        found = -x[where] * factors
+    def compute(x: Any, classes: Any, *weights: Any) -> Any:
+        factors, safe = _factors(classes, ignore_index, dtype, *weights)
+        found = -at(x, _places(safe) if safe.ndim else (safe,)) * factors
         if reduction == "mean":
-            return fnp.sum(found) / (total or input.value.dtype.type(math.nan))
+            return fnp.sum(found) / fnp.sum(factors)
         return _reduced(found, reduction)
 
-    return composite(
-        composed("NllLossBackward0" if input.ndim <= 2 else "NllLoss2DBackward0"), compute, (input,)
-    )
+    weights = () if weight is None else (weight,)
+    node = composed("NllLossBackward0" if input.ndim <= 2 else "NllLoss2DBackward0")
+    return composite(node, compute, (input, target, *weights))
+
+
+def _factors(classes: Any, ignore_index: int, dtype: Any, *weights: Any) -> tuple[Any, Any]:
+    """Return how much each example counts, and the classes with 0 for those that do not."""
+    used = classes != ignore_index
+    safe = _where(used, classes, 0)
+    factors = _astype(used, dtype=dtype)
+    return (factors * at(weights[0], (safe,)) if weights else factors), safe
+
+
+def _check_classes(input: Tensor, target: Tensor, axis: int, ignore_index: int) -> None:
+    """Refuse classes that there are not, and shapes that do not fit."""
+    shape, wanted = input.value.shape, target.value.shape
+    if len(shape) <= 2 and (len(wanted) != len(shape) - 1):
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if axis == 1 and shape[0] != wanted[0]:
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({wanted[0]}).")
+    if target.value.dtype.kind not in "iu":
+        name = FROM_NUMPY[target.value.dtype].type_name
+        raise RuntimeError(f"expected scalar type Long but found {name}")
+    classes = target.value
+    if type(classes) is np.ndarray:
+        bad = classes[(classes != ignore_index) & ((classes < 0) | (classes >= shape[axis]))]
+        if bad.size:
+            raise IndexError(f"Target {bad.ravel()[0]} is out of bounds.")
 
 
 def _places(classes: Any) -> tuple[Any, ...]:
@@ -153,17 +172,18 @@ def cross_entropy(
     hard = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
         return hard
-    used = plain(target) != ignore_index
-    shape = [-1 if n == axis else 1 for n in range(input.ndim)]
-    w = 1.0 if weight is None else plain(weight).reshape(shape)
     count = input.value.shape[axis]
-    total = used.sum() if weight is None else (plain(weight)[np.where(used, plain(target), 0)] * used).sum()
+    dtype = logs.value.dtype
+    shape = [-1 if n == axis else 1 for n in range(input.ndim)]
 
-    def smooth(x: Any) -> Any:
-        found = _where(used, -fnp.sum(x * w, axis=axis), 0.0)
-        return fnp.sum(found) / total if reduction == "mean" else _reduced(found, reduction)
+    def smooth(x: Any, classes: Any, *weights: Any) -> Any:
+        factors, _ = _factors(classes, ignore_index, dtype, *weights)
+        scaled = x * fnp.reshape(weights[0], shape) if weights else x
+        found = _where(classes != ignore_index, -fnp.sum(scaled, axis=axis), 0.0)
+        return fnp.sum(found) / fnp.sum(factors) if reduction == "mean" else _reduced(found, reduction)
 
-    soft = composite(composed("DivBackward0"), smooth, (logs,))
+    weights = () if weight is None else (weight,)
+    soft = composite(composed("DivBackward0"), smooth, (logs, target, *weights))
     return (1 - label_smoothing) * hard + (label_smoothing / count) * soft
 
 

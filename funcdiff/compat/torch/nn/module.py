@@ -152,9 +152,7 @@ class Module:
             for owner in (module._parameters, module._buffers):
                 for name in owner:
                     places[f"{prefix}.{name}" if prefix else name] = owner, name
-        unknown = [name for name in given if name not in places]
-        if unknown:
-            raise RuntimeError(f"the module has no parameter or buffer named {unknown[0]!r}")
+        given = {name: value for name, value in given.items() if name in places}
         old = {name: places[name][0][places[name][1]] for name in given}
         try:
             for name, value in given.items():

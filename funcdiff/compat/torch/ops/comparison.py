@@ -8,6 +8,7 @@ import numpy as np
 
 from funcdiff.compat.torch._apply import cast, constant, deliver, method
 from funcdiff.compat.torch._elementwise import shape_mismatch
+from funcdiff.compat.torch._errors import MAPPED_ALLCLOSE
 from funcdiff.compat.torch._promotion import result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
@@ -130,7 +131,7 @@ def isclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equa
 @method
 def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """As `torch.allclose`."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).value.all())
+    return bool(plain(isclose(input, other, rtol, atol, equal_nan), MAPPED_ALLCLOSE).all())
 
 
 @method

@@ -9,6 +9,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, linear, method
 from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._recorder import lift, lower
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import view as as_view
 from funcdiff.compat.torch._views import view_onto, write
@@ -17,10 +18,11 @@ from funcdiff.compat.torch.ops.shapes import _Alias, _Select, _Slice, _Unsqueeze
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem as p_getitem
+from funcdiff.primitives.indexing import is_mapped, plain_index, read, scatter_add
+from funcdiff.primitives.putting import hollow, put
 from funcdiff.primitives.update import update_at
 
 _Index = node_class("IndexBackward0")
-_IndexComposite = composed("IndexBackward0")
 
 
 def _is_advanced(item: Any) -> bool:
@@ -49,6 +51,8 @@ def _plain_item(item: Any) -> Any:
     if isinstance(item, (list, range)):
         return np.asarray([_plain_item(i) for i in item], dtype=None if item else np.int64)
     if item is None or item is Ellipsis or isinstance(item, (int, np.integer, np.ndarray, np.bool_)):
+        return item
+    if type(item) is TracedArray:
         return item
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
@@ -124,14 +128,21 @@ def _one(input: Tensor, axis: int, item: Any, whole: Any = None, place: int = 0)
     if type(item) is not TracedArray and not -shape[axis] <= item < shape[axis]:
         raise IndexError(f"index {item} is out of bounds for dimension {place} with size {shape[axis]}")
     if type(item) is TracedArray:
-        return composite(_IndexComposite, lambda x: x[(*(slice(None),) * axis, item)], (input,))
+        places = (*(slice(None),) * axis, item)
+        return lower(read(lift(input), places))
     return as_view(_Select, p_getitem, {"index": (*(slice(None),) * axis, item, Ellipsis)}, input)
 
 
 def _advanced(input: Tensor, items: Any) -> Any:
     index = tuple(_plain_item(i) for i in items)
     if type(input.value) is TracedArray or any(type(i) is TracedArray for i in index):
-        return composite(_IndexComposite, lambda x: x[index], (input,))
+        for i in index:
+            if type(i) is TracedArray and i.dtype.kind == "b" and is_mapped(i):
+                raise RuntimeError(
+                    "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing "
+                    "with a boolean mask."
+                )
+        return lower(read(lift(input), plain_index(index)))
     _check_bounds(input.value.shape, index)
     copied = tuple(np.array(i) if isinstance(i, np.ndarray) else i for i in index)
     return linear(_Index, p_getitem, input, {"index": copied})
@@ -173,8 +184,6 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     """Carry out ``input[index] = value``."""
     items = index if isinstance(index, tuple) else (index,)
     if type(input.value) is TracedArray:
-        from funcdiff.compat.torch._recorder import lift
-
         input.value[tuple(_plain_item(i) for i in items)] = lift(value)  # type: ignore[index]
         return
     items = tuple(_plain_item(i) if isinstance(i, Tensor) and not _is_advanced(i) else i for i in items)
@@ -199,20 +208,40 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 method(setitem, "__setitem__")
 
 
+def at(x: Any, places: Any) -> Any:
+    """Return the elements at an index, parts of which a transform may follow."""
+    return read(x, plain_index(places))
+
+
 def replaced(x: Any, y: Any, places: Any) -> Any:
     """Return an array with the elements at an index replaced."""
+    places = plain_index(places)
+    template, arrays = hollow(places)
+    if arrays:
+        return put(x, y, *arrays, lenses=(), template=template)
     return update_at(x, y, path=((p_getitem, {"index": places}),))
 
 
 def added(x: Any, y: Any, places: Any) -> Any:
     """Return an array with values added at an index, repeated places adding up."""
-    shape = np.broadcast_to(0, x.shape)[places].shape
-    return x + REGISTRY["index_add"].function(fnp.broadcast_to(y, shape), shape=x.shape, index=places)
+    places = plain_index(places)
+    template, arrays = hollow(places)
+    sample = tuple(np.zeros(i.shape, np.intp) if type(i) is TracedArray else i for i in places)
+    shape = np.broadcast_to(0, x.shape)[sample].shape
+    full = fnp.broadcast_to(y, shape)
+    if arrays:
+        return x + scatter_add(full, *arrays, shape=x.shape, template=template)
+    return x + REGISTRY["index_add"].function(full, shape=x.shape, index=places)
 
 
 def _put(x: Any, y: Any, places: Any, accumulate: bool) -> Any:
     change = added if accumulate else replaced
-    return composite(_IndexPut, lambda old, new: change(old, new, places), (x, y))
+    arrays = [wrap(i) for i in places if type(i) is TracedArray]  # so that the transform is seen
+
+    def compute(old: Any, new: Any, *_: Any) -> Any:
+        return change(old, new, places)
+
+    return composite(_IndexPut, compute, (x, y, *arrays))
 
 
 @method

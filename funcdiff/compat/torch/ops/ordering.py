@@ -8,6 +8,7 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant, method
+from funcdiff.compat.torch._errors import MAPPED_SHAPE
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch.ops.axes import axis_of
@@ -147,7 +148,8 @@ def unique(
 ) -> Any:
     """As `torch.unique`."""
     count: Any = np.unique
-    found = count(plain(input), return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    x = plain(input, MAPPED_SHAPE.format(name="aten::_unique2"))
+    found = count(x, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     return tuple(map(wrap, found)) if isinstance(found, tuple) else wrap(found)
 
 

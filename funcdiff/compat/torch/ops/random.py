@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from funcdiff.compat.torch._apply import method
-from funcdiff.compat.torch._dtypes import INT64, Default, as_numpy
+from funcdiff.compat.torch._dtypes import INT64, Default, as_numpy, float64
+from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import write
 from funcdiff.compat.torch.ops.creation import _like, made
 from funcdiff.compat.torch.ops.shapes import sizes
+from funcdiff.core.recording import box
+from funcdiff.primitives.indexing import is_mapped
 
 
 class Generator:
@@ -136,10 +140,38 @@ def _generator(generator: Any) -> Generator:
     return default_generator if generator is None else generator
 
 
+def for_examples(shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], Any], written: Any = None) -> Any:
+    """Draw an array, or one for each example of the `torch.func.vmap` that are running, if they ask for that.
+
+    `written` is what the numbers will be written into, if it is there already.
+    """
+    maps = STATE.maps
+    if not maps:
+        return draw(shape)
+    if any(how == "error" for _, _, how in maps):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+    differing = [(recorder, size) for recorder, size, how in maps if how == "different"]
+    if differing and written is not None and not is_mapped(written):
+        raise RuntimeError(
+            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If "
+            "this is necessary for your usage, please file an issue with functorch."
+        )
+    x = draw((*[size for _, size in differing], *shape))
+    for recorder, _ in differing:
+        x = box(x, recorder, True)
+    return x
+
+
 def _drawn(draw: str, shape: tuple[int, ...], dtype: Any, generator: Any) -> Any:
     kind = Default.real if dtype is None else as_numpy(dtype)
+    return for_examples(shape, lambda full: _array(draw, full, kind, _generator(generator)))
+
+
+def _array(draw: str, shape: tuple[int, ...], kind: Any, source: Generator) -> Any:
     n = math.prod(shape)
-    source = _generator(generator)
     if kind.kind == "c":
         real = np.empty(0, kind).real.dtype
         parts = getattr(source, draw)(2 * n, real)
@@ -183,8 +215,12 @@ def randint(
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     shape = sizes((size,))
     kind = INT64 if dtype is None else as_numpy(dtype)
-    x = _integers(math.prod(shape), low, high, _generator(generator)).astype(kind).reshape(shape)
-    return made(x, requires_grad, **kwargs)
+    source = _generator(generator)
+
+    def draw(full: tuple[int, ...]) -> Any:
+        return _integers(math.prod(full), low, high, source).astype(kind).reshape(full)
+
+    return made(for_examples(shape, draw), requires_grad, **kwargs)
 
 
 def _integers(n: int, low: int, high: int, source: Generator) -> Any:
@@ -196,12 +232,22 @@ def _integers(n: int, low: int, high: int, source: Generator) -> Any:
 def randperm(n: int, *, dtype: Any = None, generator: Any = None, **kwargs: Any) -> Any:
     """As `torch.randperm`."""
     source = _generator(generator)
+    kind = INT64 if dtype is None else as_numpy(dtype)
+
+    def draw(full: tuple[int, ...]) -> Any:
+        rows = [_permutation(n, source) for _ in range(math.prod(full[:-1]))]
+        return np.array(rows).astype(kind).reshape(full)
+
+    return made(for_examples((n,), draw), **kwargs)
+
+
+def _permutation(n: int, source: Generator) -> Any:
     order = np.arange(n)
     if n > 1:
         steps = source.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
         for k, z in enumerate(steps.tolist()):
             order[k], order[k + z] = order[k + z], order[k]
-    return made(order.astype(INT64 if dtype is None else as_numpy(dtype)), **kwargs)
+    return order
 
 
 rand_like = _like(rand, "rand_like")
@@ -217,9 +263,8 @@ def randint_like(input: Tensor, low: int, high: int | None = None, **kwargs: Any
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Any:
     """As `torch.bernoulli`; its own stream."""
-    x = plain(input)
-    u = _generator(generator).uniform(x.size, np.dtype(np.float64)).reshape(x.shape)
-    return wrap((u < (x if p is None else p)).astype(x.dtype))
+    u = wrap(_drawn("uniform", input.value.shape, float64, generator))
+    return (u < (input.detach() if p is None else p)).to(input.dtype)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, **kwargs: Any) -> Any:
@@ -262,7 +307,13 @@ def poisson(input: Tensor, generator: Any = None) -> Any:
 def _overwrite(name: str, draw: Any) -> Any:
     def fill(input: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Any:
         def drawn(x: Tensor) -> Any:
-            return wrap(draw(x.value, _generator(generator), *args, **kwargs).astype(x.value.dtype))
+            dtype = x.value.dtype
+
+            def into(full: tuple[int, ...]) -> Any:
+                like = np.broadcast_to(np.zeros((), dtype), full)
+                return draw(like, _generator(generator), *args, **kwargs).astype(dtype)
+
+            return wrap(for_examples(x.value.shape, into, x.value))
 
         return write(input, drawn, (), {})
 

@@ -9,6 +9,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, method
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
+from funcdiff.compat.torch._errors import MAPPED_MASK, MAPPED_SHAPE
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._promotion import number_type, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
@@ -198,7 +199,7 @@ masked_fill_ = in_place(masked_fill)
 @method
 def masked_select(input: Tensor, mask: Tensor) -> Any:
     """As `torch.masked_select`."""
-    chosen = plain(mask)
+    chosen = plain(mask, MAPPED_MASK)
     return composite(
         composed("MaskedSelectBackward0"),
         lambda x: fnp.broadcast_to(x, np.broadcast_shapes(x.shape, chosen.shape))[
@@ -211,7 +212,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Any:
 @method
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
     """As `torch.masked_scatter`."""
-    chosen = np.broadcast_to(plain(mask), input.value.shape)
+    chosen = np.broadcast_to(plain(mask, MAPPED_MASK), input.value.shape)
     count = int(chosen.sum())
 
     def compute(x: Any, y: Any) -> Any:
@@ -223,7 +224,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Any:
 @method
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """As `torch.nonzero`."""
-    found = np.nonzero(np.atleast_1d(plain(input)))
+    found = np.nonzero(np.atleast_1d(plain(input, MAPPED_SHAPE.format(name="aten::nonzero"))))
     if as_tuple:
         return tuple(map(wrap, found))
     return wrap(np.stack(found, axis=1) if input.ndim else np.zeros((len(found[0]), 0), np.int64))
