@@ -27,6 +27,16 @@ These raise an error with the remedies. All lines work under `vmap` in `fd.numpy
 whether coefficients, or columns of the system, are zero.
 """
 
+ARRAY_API = """## The Array API
+
+`fd.numpy` is a namespace of the Array API standard, 2024.12, with both extensions: `x.__array_namespace__()` of a traced array gives
+it, and generic code runs on traced arrays. The tests walk over the standard's names and keywords, at 0-d and empty shapes
+too, with NaN, infinities and signed zeros. Where the standard asks more than NumPy has, `fd.numpy` has it: `descending=` of `sort` and
+`argsort`, `clip(x, low)`, `finfo` and `iinfo` of arrays, limits that are Python floats, `dtype=` of `fftfreq`, `repeat` by
+unsigned counts. Two things stay NumPy's: `argsort` without `stable=True` may exchange equal elements, and `floor_divide` of an infinity
+is NaN, as Python's.
+"""
+
 
 def page() -> str:
     """The text of the page."""
@@ -58,6 +68,7 @@ def page() -> str:
                 shown = line.replace("\n", "; ").replace("    ", "").replace("|", "\\|")
                 out.append(f"| `{name}` | `{shown}` | {vmap} | {jit} | {note} |")
         out.append("")
+    out.append(ARRAY_API)
     out.append("## Without derivative\n\nThese take traced arrays and give plain results.\n")
     out.append("| name | program |\n| --- | --- |")
     for name, line in (methods.WITHOUT_DERIVATIVE | methods.NOT_NUMBERS).items():

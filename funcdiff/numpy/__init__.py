@@ -17,8 +17,8 @@ import funcdiff.primitives.operators  # noqa: F401  # attaches Python's operator
 # isort: off
 from numpy import (
     bool, bool_, broadcast_shapes, bytes_, cdouble, clongdouble, complex128, complex64, complexfloating,
-    csingle, diag_indices, double, dtype, e, errstate, euler_gamma, finfo, float16, float32, float64,
-    floating, generic, half, iinfo, index_exp, indices, inexact, inf, int16, int32, int64,
+    csingle, diag_indices, double, dtype, e, errstate, euler_gamma, float16, float32, float64,
+    floating, generic, half, index_exp, indices, inexact, inf, int16, int32, int64,
     int8, int_, integer, intp, isdtype, isscalar, iterable, longdouble, nan, ndarray, ndindex, newaxis,
     number, pi, ravel_multi_index, s_, set_printoptions, signedinteger, single, tril_indices,
     triu_indices, uint, uint16, uint32, uint64, uint8, unravel_index, unsignedinteger,
@@ -38,6 +38,7 @@ from funcdiff.numpy.in_place import copyto, place, put, put_along_axis, putmask
 from funcdiff.numpy.joining import (
     append, block, column_stack, concat, concatenate, delete, dstack, hstack, insert, stack, vstack,
 )
+from funcdiff.numpy.limits import finfo, iinfo
 from funcdiff.numpy.padding import pad
 from funcdiff.numpy.pointwise import angle, around, fix, i0, imag, kaiser, nan_to_num, real, real_if_close, round, sinc
 from funcdiff.numpy.polynomials import (

@@ -123,9 +123,15 @@ def tile(A: Any, reps: Any) -> Any:
     return p.reshape(out, shape=tuple(n * length for n, length in zip(times, shape, strict=True)))
 
 
-@implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Repeat each element of an array after itself."""
+    if getattr(repeats, "dtype", None) == np.uint64:
+        repeats = repeats.astype(np.int64)  # NumPy takes no other whole numbers
+    return _repeat(a, repeats, axis)
+
+
+@implements(np.repeat)
+def _repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     a = as_array(a)
     if axis is None:
         a, axis = p.reshape(a, shape=(prod(a.shape),)), 0

@@ -41,7 +41,7 @@ def where(condition: Any, x: Any = UNSET, y: Any = UNSET, /) -> Any:
 
 
 @implements(np.clip)
-def clip(
+def _clip(
     a: Any,
     a_min: Any = UNSET,
     a_max: Any = UNSET,
@@ -56,8 +56,6 @@ def clip(
         a_min, a_max = (None if min is UNSET else min), (None if max is UNSET else max)
     elif a_min is UNSET:
         raise TypeError("clip() missing 1 required positional argument: 'a_min'")
-    elif a_max is UNSET:
-        raise TypeError("clip() missing 1 required positional argument: 'a_max'")
     elif min is not UNSET or max is not UNSET:
         raise ValueError(
             "Passing `min` or `max` keyword argument when `a_min` and `a_max` are provided is forbidden."
@@ -72,6 +70,22 @@ def clip(
     if where_ is not True:
         result = p.where(where_, result, a if out is None else out)
     return deliver(result if dtype is None else result.astype(dtype), out, "clip")
+
+
+def clip(
+    a: Any,
+    a_min: Any = UNSET,
+    a_max: Any = UNSET,
+    out: Any = None,
+    *,
+    min: Any = UNSET,
+    max: Any = UNSET,
+    **kwargs: Any,
+) -> Any:
+    """Limit to an interval; the derivative passes on the closed interval, and to the bounds outside."""
+    if a_max is UNSET and a_min is not UNSET:  # the Array API's ``clip(x, min)``, which NumPy has not
+        a_max, max = (None if max is UNSET else max), UNSET
+    return _clip(a, a_min, a_max, out, min=min, max=max, **kwargs)
 
 
 def _clipped(a: Any, low: Any, high: Any) -> Any:

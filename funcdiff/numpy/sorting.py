@@ -86,6 +86,7 @@ def argsort(
     if not descending:
         return _argsort(a, axis, kind, order, stable=stable)
     a, axis = _flat_or_axis(at_least_1d(as_array(a)), axis)
+    stable = kind is None if stable is None else stable
     last = a.shape[axis] - 1
     return last - np.flip(_argsort(np.flip(a, axis), axis, kind, order, stable=stable), axis)
 

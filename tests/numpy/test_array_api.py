@@ -157,7 +157,7 @@ REDUCTIONS = {
 }
 TYPES = {
     "can_cast": ["xp.can_cast(xp.float32, xp.float64)", "xp.can_cast(x, xp.complex128)"],
-    "finfo": ["xp.finfo(xp.float32).eps", "xp.finfo(xp.complex128).bits"],
+    "finfo": ["xp.finfo(xp.float64).eps", "xp.finfo(xp.complex128).bits"],
     "iinfo": "xp.iinfo(xp.int8).max",
     "isdtype": ["xp.isdtype(x.dtype, ('real floating', xp.bool))", "xp.isdtype(xp.int8, 'integral')"],
     "result_type": ["xp.result_type(x, xp.float32, 1.0)", "xp.result_type(xp.int8, 2)"],
