@@ -56,6 +56,7 @@ def _batch(name: str) -> Function:
 _added: Any = np.add.reduce
 _greatest: Any = np.maximum.reduce
 _least: Any = np.minimum.reduce
+_multiplied: Any = np.multiply.reduce
 
 
 def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -148,7 +149,7 @@ def along(axis: int, *bounds: int | None) -> tuple[Any, ...]:
 
 
 def _cumsum(x: Any, *, axis: int) -> Any:
-    return np.add.accumulate(x, axis=axis)
+    return np.add.accumulate(x, axis)
 
 
 def _batch_along(name: str) -> Function:
@@ -251,7 +252,7 @@ cumprod = general(
 
 
 def _prod(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    return _multiplied(x, axis, None, None, True) if keepdims else _multiplied(x, axis)
 
 
 def others(x: Any, axis: tuple[int, ...]) -> Any:

@@ -39,6 +39,8 @@ def _vector_norm(x: Any, *, order: float, axis: Axis, keepdims: bool) -> Any:
 
 def _direction(out: Any, x: Any, order: float, axis: Axis, keepdims: bool) -> Any:
     """Derivative of the norm: the unit vector dual to x, conjugated."""
+    if order == 1:
+        return _phase(x, absolute(x))
     axes = tuple(range(len(x.shape))) if axis is None else axis
     inverse = reciprocal_or_zero(keep(out, x.shape, axes, keepdims), 0.0)
     if order == 2:
@@ -46,8 +48,11 @@ def _direction(out: Any, x: Any, order: float, axis: Axis, keepdims: bool) -> An
     size = absolute(x)
     zero = equal(size, 0)
     weight = where(zero, 0, power(where(zero, 1, size * inverse), order - 1))
-    phase = sign(x) if x.dtype.kind != "c" else conjugate(x) * reciprocal_or_zero(size, 0.0)
-    return weight * phase
+    return weight * _phase(x, size)
+
+
+def _phase(x: Any, size: Any) -> Any:
+    return sign(x) if x.dtype.kind != "c" else conjugate(x) * reciprocal_or_zero(size, 0.0)
 
 
 def _vector_norm_jvp(t: Any, out: Any, x: Any, *, order: float, axis: Axis, keepdims: bool) -> Any:
@@ -85,6 +90,7 @@ def _samples(rng: np.random.Generator) -> Any:
         ((x,), {**two, "axis": (0,), "order": 2.5, "keepdims": True}),
         ((x,), {**two, "axis": (1,), "order": 0.5}),
         ((x,), {**two, "axis": (1,), "order": -1.5}),
+        ((z,), {**two, "axis": (1,), "order": 1}),
         ((z,), {**two, "axis": (1,), "order": 3}),
         ((np.ones((2, 0)),), {**two, "axis": (1,)}),
     ]

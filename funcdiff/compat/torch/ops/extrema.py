@@ -11,7 +11,7 @@ from funcdiff.compat.torch._apply import composed, composite, constant, deliver,
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.ops.axes import axis_of, reduced
-from funcdiff.compat.torch.ops.short import largest, smallest
+from funcdiff.compat.torch.ops.short import largest, rows, smallest
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
 from funcdiff.primitives.ordering import take_along
@@ -51,6 +51,8 @@ def along(shape: tuple[int, ...], order: Any, axis: int) -> tuple[Any, ...]:
     rank = len(shape)
     if rank == 1:
         return (order,)
+    if rank == 2 and axis == 1:
+        return rows(shape[0], order.ndim == 2), order
     others = order.ndim
     index: list[Any] = []
     for k, n in enumerate(shape):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy._core import umath
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
-from funcdiff.compat.torch.ops.short import SHORT, largest, total
+from funcdiff.compat.torch.ops.short import SHORT, is_moderate, largest, spread_total, total
 from funcdiff.core.declare import elementwise, general, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.linalg.common import real_part, reciprocal_or_zero
@@ -208,19 +210,23 @@ product_by_rows: Any = multilinear(
 # --- softmax -----------------------------------------------------------------------------------------
 
 
+_NO_OVERFLOW = 80.0**2  # exp of a number of this size is far from 0 and infinity, in float32 too
+_NO_CANCELLATION = 8.0**2
+
+
 def _shifted(x: Any, axis: Axis) -> Any:
     """Subtract the largest element along axes; where it is infinite this is NaN, as in PyTorch."""
     return x - largest(x, axis=axis, keepdims=x.ndim != len(axis))
 
 
 def _softmax(x: Any, *, axis: Axis) -> Any:
-    e = np.exp(_shifted(x, axis))
-    return e / total(e, axis=axis, keepdims=e.ndim != len(axis))
+    e = np.exp(x if is_moderate(x, _NO_OVERFLOW) else _shifted(x, axis))
+    return e / spread_total(e, axis=axis)
 
 
 def _log_softmax(x: Any, *, axis: Axis) -> Any:
-    y = _shifted(x, axis)
-    return y - np.log(total(np.exp(y), axis=axis, keepdims=y.ndim != len(axis)))
+    y = x if is_moderate(x, _NO_CANCELLATION) else _shifted(x, axis)
+    return y - np.log(spread_total(np.exp(y), axis=axis))
 
 
 def _added(x: Any, axis: Axis) -> Any:
@@ -308,7 +314,7 @@ logsumexp: Any = general(
 def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
     whole = len(axis) == x.ndim
     count = _count(x.shape, axis)
-    d = x - total(x, axis=axis, keepdims=not whole) / count
+    d = x - spread_total(x, axis=axis) / count
     if d.dtype.kind == "c":
         squares = total(d.real * d.real + d.imag * d.imag, axis=axis, keepdims=keepdims)
     elif whole and not keepdims and 0 < d.size <= SHORT:
@@ -386,4 +392,112 @@ std: Any = general(
     name="std",
     samples=_spread_samples,
     doc="Root of the variance, with derivative 0 where it is 0.",
+)
+
+
+# --- limits ------------------------------------------------------------------------------------------
+
+_limit: Any = getattr(umath, "clip", np.clip)  # np.clip asks for longer than it computes
+
+
+def _clamp(x: Any, *, low: float | None, high: float | None) -> Any:
+    if low is None:
+        return np.minimum(x, high)
+    return np.maximum(x, low) if high is None else _limit(x, low, high)
+
+
+def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+_clip: Any = REGISTRY["clip"]
+
+clamp: Any = general(
+    _clamp,
+    jvps=[lambda t, out, x, *, low, high: _clip.jvps[0](t, out, x, *_bounds(low, high))],
+    vjps=[lambda g, _out, x, *, low, high: _clip.vjps[0](g, None, x, *_bounds(low, high))],
+    batch=lambda values, _flags, _size, *, low, high: clamp(values[0], low=low, high=high),
+    name="clamp",
+    samples=lambda rng: [
+        ((rng.uniform(-2, 2, 6),), {"low": -0.5, "high": 0.7}),
+        ((rng.uniform(-2, 2, (2, 3)),), {"low": None, "high": 0.5}),
+        ((rng.uniform(-2, 2, 4),), {"low": -0.5, "high": None}),
+    ],
+    holomorphic=False,
+    doc="Limit to an interval given by numbers, or None for no limit; by the rules of `clip`.",
+)
+
+
+# --- moving elements about ---------------------------------------------------------------------------
+
+
+def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
+    out = x.copy()
+    out[..., _outside(*x.shape[-2:], diagonal, lower)] = 0
+    return out
+
+
+@lru_cache(maxsize=64)
+def _outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
+    inside = np.tri(rows, columns, diagonal if lower else diagonal - 1, bool)
+    return ~inside if lower else inside
+
+
+def _batch_triangle(values: Any, _flags: Any, _size: int, *, diagonal: int, lower: bool) -> Any:
+    return triangle(values[0], diagonal=diagonal, lower=lower)
+
+
+triangle: Any = linear(
+    _triangle,
+    lambda g, _x, *, diagonal, lower: triangle(g, diagonal=diagonal, lower=lower),
+    batch=_batch_triangle,
+    name="triangle",
+    samples=lambda rng: [
+        ((rng.standard_normal((3, 4)),), {"diagonal": 1, "lower": True}),
+        ((rng.standard_normal((2, 3, 3)),), {"diagonal": 0, "lower": False}),
+    ],
+    doc="The lower or upper triangle of matrices, zero elsewhere.",
+)
+
+
+def _tile(x: Any, *, times: tuple[int, ...]) -> Any:
+    """Copy once, between axes of length one; `times` has a number for each axis, and some in front."""
+    lead = len(times) - x.ndim
+    apart = [n for length in x.shape for n in (1, length)]
+    full = [n for r, length in zip(times[lead:], x.shape, strict=True) for n in (r, length)]
+    out = np.empty((*times[:lead], *full), x.dtype)
+    out[...] = x.reshape(apart)
+    return out.reshape(_tiled(x.shape, times))
+
+
+def _tiled(shape: tuple[int, ...], times: tuple[int, ...]) -> tuple[int, ...]:
+    lead = len(times) - len(shape)
+    return (*times[:lead], *[r * n for r, n in zip(times[lead:], shape, strict=True)])
+
+
+def _tile_transpose(g: Any, x: Any, *, times: tuple[int, ...]) -> Any:
+    lead = len(times) - len(x.shape)
+    full = [n for r, length in zip(times[lead:], x.shape, strict=True) for n in (r, length)]
+    apart = REGISTRY["reshape"].function(g, shape=(*times[:lead], *full))
+    copies = (*range(lead), *range(lead, lead + len(full), 2))
+    return REGISTRY["sum"].function(apart, axis=copies, keepdims=False)
+
+
+def _batch_tile(values: Any, _flags: Any, size: int, *, times: tuple[int, ...]) -> Any:
+    x = values[0]
+    lead = len(times) - (len(x.shape) - 1)
+    spaced = REGISTRY["reshape"].function(x, shape=(size, *(1,) * lead, *x.shape[1:]))
+    return tile(spaced, times=(1, *times))
+
+
+tile: Any = linear(
+    _tile,
+    _tile_transpose,
+    batch=_batch_tile,
+    name="tile",
+    samples=lambda rng: [
+        ((rng.standard_normal((2, 3)),), {"times": (2, 1)}),
+        ((rng.standard_normal(2),), {"times": (3, 2)}),
+    ],
+    doc="Repeat an array along its axes and new ones in front.",
 )

@@ -314,28 +314,47 @@ def _squeezed(dim: Any, shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
 @method
 def expand(input: Tensor, *shape: Any) -> Any:
     """As `Tensor.expand`."""
-    wanted = sizes(shape)
     value = input.value
-    old = value.shape
-    lead = len(wanted) - len(old)
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    params, lead = _expanded(shape, value.shape, input)
+    if type(value) is not _ndarray or not value.flags.c_contiguous or not value.size:
+        return as_view(_Expand, p_broadcast_to, params, input)
+    steps = [0 if m == 1 else s for m, s in zip(value.shape, value.strides, strict=True)]
+    seen = _ndarray(params["shape"], value.dtype, value, 0, (*(0,) * lead, *steps))
+    seen.flags.writeable = False
+    return view_onto(_Expand, p_broadcast_to, params, input, seen)
+
+
+def _expanded(wanted: Any, old: tuple[int, ...], input: Tensor) -> tuple[dict[str, Any], int]:
+    """Return the parameter of an expansion, and the number of new axes."""
+    try:
+        found = _EXPANSIONS.get((wanted, old))
+    except TypeError:
+        found = None
+    if found is not None:
+        return found
+    numbers = sizes(wanted)
+    lead = len(numbers) - len(old)
     if lead < 0:
         raise RuntimeError(
-            f"expand({type_name(input)}{{{list(old)}}}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) must be "
+            f"expand({type_name(input)}{{{list(old)}}}, size={list(numbers)}): the number of sizes provided ({len(numbers)}) must be "
             f"greater or equal to the number of dimensions in the tensor ({len(old)})"
         )
-    new = tuple(old[k - lead] if n == -1 else n for k, n in enumerate(wanted))
+    new = tuple(old[k - lead] if n == -1 else n for k, n in enumerate(numbers))
     for k, n in enumerate(old):
         if n != 1 and n != new[lead + k]:
             raise RuntimeError(
                 f"The expanded size of the tensor ({new[lead + k]}) must match the existing size ({n}) at non-singleton dimension "
                 f"{lead + k}.  Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
             )
-    if type(value) is not _ndarray or not value.flags.c_contiguous or not value.size:
-        return as_view(_Expand, p_broadcast_to, {"shape": new}, input)
-    steps = [0 if m == 1 else s for m, s in zip(old, value.strides, strict=True)]
-    seen = _ndarray(new, value.dtype, value, 0, (*(0,) * lead, *steps))  # a third of np.broadcast_to's time
-    seen.flags.writeable = False
-    return view_onto(_Expand, p_broadcast_to, {"shape": new}, input, seen)
+    found = {"shape": new}, lead
+    if len(_EXPANSIONS) < 4096 and all(type(n) is int for n in wanted):
+        _EXPANSIONS[wanted, old] = found
+    return found
+
+
+_EXPANSIONS: dict[Any, tuple[dict[str, Any], int]] = {}
 
 
 def type_name(x: Tensor) -> str:

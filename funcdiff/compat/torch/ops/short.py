@@ -43,8 +43,33 @@ def total(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         unsilence(token)
 
 
+def spread_total(x: Any, *, axis: tuple[int, ...]) -> Any:
+    """Return the sum over axes in a shape that broadcasts against `x`.
+
+    Over one short axis it is repeated along it, as the product with a matrix of ones: what follows then
+    meets equal shapes, where NumPy takes a third of the time.
+    """
+    if len(axis) == 1 and 0 < x.size <= SHORT and x.ndim <= 2 and (kind := x.dtype.char) in "fd":
+        n = x.shape[axis[0]]
+        if n <= _SHORT_AXIS:
+            return x.dot(_ones((n, n), kind)) if axis[0] == x.ndim - 1 else _ones((n, n), kind).dot(x)
+    return total(x, axis=axis, keepdims=x.ndim != len(axis))
+
+
+_SHORT_AXIS = 32
+
+
+def is_moderate(x: Any, square: float) -> bool:
+    """Tell whether an array is short, finite, and its squares add up to no more than `square`."""
+    if 0 < x.size <= SHORT and x.dtype.char in "fd":
+        flat = x if x.ndim == 1 else x.reshape(-1)
+        return bool(flat.dot(flat) <= square)
+    return False
+
+
 @lru_cache(maxsize=4096)
-def _rows(count: int, keepdims: bool) -> Any:
+def rows(count: int, keepdims: bool) -> Any:
+    """Return the numbers of rows, as indices beside positions in each row."""
     return np.arange(count)[:, None] if keepdims else np.arange(count)
 
 
@@ -57,7 +82,7 @@ def _extreme(x: Any, axis: tuple[int, ...], keepdims: bool, position: str, reduc
                 return flat[getattr(flat, position)()]
         elif rank == 2 and axis[0]:
             at = getattr(x, position)(1, None, keepdims=keepdims) if keepdims else getattr(x, position)(1)
-            return x[_rows(x.shape[0], keepdims), at]
+            return x[rows(x.shape[0], keepdims), at]
     return reduce(x, axis, None, None, True) if keepdims else reduce(x, axis)
 
 
