@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,17 @@ Layout = tuple[int, ...]
 FLAT: Layout = (-3,)
 
 
+class Stacked(NamedTuple):
+    """What a stack holds: elements of a type, or, with more depth, stacks of them."""
+
+    depth: int
+    element: ArrayType
+
+
 class Array:
     """A value of the program: computed in a group, or in memory, or both."""
 
-    __slots__ = ("group", "layout", "memory", "number", "parts", "ready", "type")
+    __slots__ = ("group", "layout", "memory", "number", "parts", "ready", "stack", "type")
 
     def __init__(self, type_: ArrayType) -> None:
         self.type = type_
@@ -35,6 +42,7 @@ class Array:
         self.memory: Memory | None = None
         self.ready = 0  # the stage from which on the memory can be read
         self.number = -1
+        self.stack: Stacked | None = None  # the memory describes a stack
 
     @property
     def kind(self) -> str:

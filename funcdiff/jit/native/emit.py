@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from funcdiff.jit.native import blas
+from funcdiff.jit.native import blas, stacks
 from funcdiff.jit.native.engine import ARENA
 from funcdiff.jit.native.loops import Loops
-from funcdiff.jit.native.nodes import BYTES, Base, Call, Group, Memory, Node
+from funcdiff.jit.native.nodes import BYTES, Base, Call, Group, Invocation, Memory, Node
 from funcdiff.jit.native.operations import IN_MEMORY, TYPES, Lines, literal
 
 STACK = 1 << 14  # bytes of temporaries up to which they lie on the stack
@@ -19,13 +19,17 @@ ALIGNMENT = 64
 class Emitter(Lines):
     """Writes one kernel."""
 
-    def __init__(self, name: str, groups: Sequence[Group], bases: Sequence[Base], arena: int) -> None:
+    def __init__(
+        self, name: str, groups: Sequence[Group], bases: Sequence[Base], arena: int, uses_stacks: bool = False
+    ) -> None:
         super().__init__()
         self.kernel = name
         self.groups = groups
         self.bases = bases
         self.arena = arena
+        self.uses_stacks = uses_stacks
         self.guards = 0
+        self.failures: list[tuple[str, str]] = []  # codes with which to leave, and from where
         self.work = 0
 
     # --- the whole -------------------------------------------------------------------------------
@@ -33,18 +37,13 @@ class Emitter(Lines):
     def emit(self) -> str:
         """Return the text of the kernel; what it refers to stands in `declared` after that."""
         self._memory()
-        for group in self.groups:
-            if group.space:
-                Loops(self, group).emit()
-            else:
-                self._straight(group)
+        self.run(self.groups)
         self.put("br label %done")
         self.lines.append("done:")
         code = "0"
-        if self.guards:
+        if self.guards or self.failures:
             self.put("br label %leave")
-            self.lines += ["guarded:", "  br label %leave", "leave:"]
-            self.put("%code = phi i32 [ 0, %done ], [ 1, %guarded ]")
+            self.leave("[ 0, %done ]")
             code = "%code"
         self._release()
         self.put(f"ret i32 {code}")
@@ -53,17 +52,54 @@ class Emitter(Lines):
         for base in self.bases:
             if base.constant is not None:
                 self.declare(f"@{base.name} = external global i8")
-        if self.arena > STACK:
-            self.declare(f"@{self.kernel}.{ARENA} = global ptr null")
+        for name in self.kept:
+            self.declare(f"@{name} = global ptr null")
         return f"{head}{body}\n}}\n"
+
+    def run(self, groups: Sequence[Group]) -> None:
+        """Write groups in order."""
+        for group in groups:
+            if group.space:
+                Loops(self, group).emit()
+            else:
+                self._straight(group)
+
+    def leave(self, *codes: str) -> None:
+        """Start the block in which all ways out meet, with their codes."""
+        if self.guards:
+            self.lines += ["guarded:", "  br label %leave"]
+            codes = (*codes, "[ 1, %guarded ]")
+        self.lines.append("leave:")
+        found = ", ".join((*codes, *(f"[ {code}, %{block} ]" for code, block in self.failures)))
+        self.put(f"%code = phi i32 {found}")
+
+    @property
+    def kept(self) -> list[str]:
+        """The variables in which memory is kept from call to call."""
+        found = [f"{self.kernel}.{ARENA}"] if self.arena > STACK else []
+        return [*found, stacks.kept_in(self.kernel)] if self.uses_stacks else found
+
+    def runtime(self, name: str, *arguments: str) -> str:
+        """Call a function of `stacks`; return the name of what it returns, if anything."""
+        self.symbols[name] = stacks.address(name)
+        self.declare(stacks.DECLARED[name])
+        if stacks.DECLARED[name].startswith("declare void"):
+            self.put(f"call void @{name}({', '.join(arguments)})")
+            return ""
+        return self.let(f"call i32 @{name}({', '.join(arguments)})")
 
     def _memory(self) -> None:
         for base in self.bases:
             if base.place >= 0:
                 at = self.let(f"getelementptr ptr, ptr %pointers, i64 {base.place}")
                 self.put(f"%{base.name} = load ptr, ptr {at}")
-        if not self.arena:
-            return
+        if self.arena:
+            self._arena()
+        if self.uses_stacks:
+            self.put("%stacks = alloca [2 x i64], align 8")
+            self.runtime("fd.stacks.open", "ptr %stacks", f"ptr @{stacks.kept_in(self.kernel)}")
+
+    def _arena(self) -> None:
         if self.arena <= STACK:
             self.put(f"%arena = alloca [{self.arena} x i8], align {ALIGNMENT}")
         else:  # kept from call to call; a call that finds it in use takes other memory
@@ -90,6 +126,8 @@ class Emitter(Lines):
                 self.put(f"%{base.name} = getelementptr i8, ptr %arena, i64 {base.start}")
 
     def _release(self) -> None:
+        if self.uses_stacks:
+            self.runtime("fd.stacks.close", "ptr %stacks", f"ptr @{stacks.kept_in(self.kernel)}")
         if self.arena > STACK:
             self.put(f"%other = atomicrmw xchg ptr @{self.kernel}.{ARENA}, ptr %raw seq_cst")
             self.put("call void @free(ptr %other)")
@@ -120,6 +158,27 @@ class Emitter(Lines):
             self._guard(node, value)
         for call in group.calls:
             self._blas(call)
+        for one in group.invocations:
+            self._invoke(one)
+
+    def _invoke(self, call: Invocation) -> None:
+        """Call a function of the module; leave with its code where that is not zero."""
+        arguments = []
+        for a in call.arguments:
+            if isinstance(a, str):
+                arguments.append(a)
+            else:
+                at = self.let(f"getelementptr i8, ptr {self.pointer(a[0])}, i64 {a[1]}")
+                arguments.append(f"ptr {at}")
+        self.work += call.work
+        self.fail_unless_zero(self.let(f"call i32 @{call.function}({', '.join(arguments)})"))
+
+    def fail_unless_zero(self, code: str) -> None:
+        """Leave with a code that is not zero."""
+        fine, label = self.let(f"icmp eq i32 {code}, 0"), self.label("fine")
+        self.put(f"br i1 {fine}, label %{label}, label %leave")
+        self.failures.append((code, self.block))
+        self.start(label)
 
     def _blas(self, call: Call) -> None:
         """Call a routine on memory; leave where it says that NumPy raises an error."""

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from funcdiff.jit.native.arrays import Array
     from funcdiff.jit.native.lower import Lowering
 
-Handler = Callable[["Lowering", Record], "Array"]
+Handler = Callable[["Lowering", Record], "Array | list[Array]"]
 ELEMENTWISE = ""  # stands for every primitive that has a rule in `elementwise`
 HANDLERS: dict[str, Handler] = {}
+OF_STACKS: dict[str, Handler] = {}
 
 
 class NotNative(Exception):
@@ -26,12 +27,12 @@ class NotNative(Exception):
         self.record = record
 
 
-def handler(*names: str) -> Callable[[Handler], Handler]:
-    """Enter the function that lowers records of primitives."""
+def handler(*names: str, table: dict[str, Handler] = HANDLERS) -> Callable[[Handler], Handler]:
+    """Enter the function that lowers records of primitives, or what those do with stacks."""
 
     def enter(f: Handler) -> Handler:
         for name in names:
-            HANDLERS[name] = f
+            table[name] = f
         return f
 
     return enter

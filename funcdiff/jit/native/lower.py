@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Atom, Record, Tape, Variable
+from funcdiff.core.tape import Atom, Record, Tape, Variable, variables
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import (
     COMPONENT,
@@ -26,8 +26,8 @@ from funcdiff.jit.native.arrays import (
     contiguous_strides,
     fits,
 )
-from funcdiff.jit.native.emit import STACK, Emitter
-from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, NotNative, kind_of
+from funcdiff.jit.native.emit import Emitter
+from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, OF_STACKS, NotNative, kind_of
 from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
@@ -54,18 +54,21 @@ class Kernel:
         About how many operations it takes, and lines of text.
     """
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
         self.name = emitter.kernel
-        self.text = emitter.emit()
-        self.declared = list(emitter.declared)
+        self.text: str = "\n".join([*(f.text for f in functions), emitter.emit()])
+        self.declared: list[str] = [*(line for f in functions for line in f.declared), *emitter.declared]
         self.constants = [b.constant for b in emitter.bases if b.constant is not None]
+        self.constants += [c for f in functions for c in f.constants]
         self.symbols = dict(emitter.symbols)
+        for f in functions:
+            self.symbols |= f.symbols
         for base in emitter.bases:
             if base.constant is not None:
                 self.symbols[base.name] = base.constant.__array_interface__["data"][0]
         self.work = emitter.work
-        self.size = len(emitter.lines)
-        self.keeps_memory = emitter.arena > STACK
+        self.size: int = max([len(emitter.lines), *(f.size for f in functions)])
+        self.kept = emitter.kept
 
 
 class Lowering:
@@ -83,25 +86,43 @@ class Lowering:
         self.lanes = lane_sizes(tape)
         self.flat = flat_variables(tape)
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
+        self.functions: list[Kernel] = []  # that the kernel calls
+        self.uses_stacks = False
 
     def lower(self) -> Kernel:
         """Return the kernel."""
         for place, v in enumerate(self.tape.inputs):
-            base = self.base(f"in{place}", v.type, place)
-            memory = Memory(
-                base, kind_of(v.type), v.type.shape, contiguous_strides(v.type.shape, BYTES[kind_of(v.type)])
-            )
-            self.arrays[v.number] = arrays.in_memory(v.type, memory, 0)
-        for record in self.steps():
-            try:
-                found = HANDLERS.get(record.primitive.name, HANDLERS[ELEMENTWISE])(self, record)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                raise NotNative(record) from error
-            found.number = record.outputs[0].number
-            self.arrays[found.number] = found
+            self.arrays[v.number] = self.argument(f"in{place}", v.type, place)
+        self.records()
         self._guards()
         self._outputs()
-        return self._emit()
+        return Kernel(Emitter(self.name, *self.arranged(), self.uses_stacks), self.functions)
+
+    def argument(self, name: str, type_: ArrayType, place: int) -> Array:
+        """Return an array that lies where a pointer of the kernel's points to."""
+        return arrays.in_memory(type_, self.outside(name, type_, place), 0)
+
+    def outside(self, name: str, type_: ArrayType, place: int) -> Memory:
+        """Return the memory that a pointer of the kernel's points to."""
+        of = kind_of(type_)
+        base = self.base(name, type_, place)
+        return Memory(base, of, type_.shape, contiguous_strides(type_.shape, BYTES[of]))
+
+    def records(self) -> None:
+        """Lower all records."""
+        for record in self.steps():
+            name = record.primitive.name
+            lowered = HANDLERS.get(name, HANDLERS[ELEMENTWISE])
+            if name in OF_STACKS and any(self.arrays[v.number].stack for v in variables(record.inputs)):
+                lowered = OF_STACKS[name]
+            try:
+                found = lowered(self, record)
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise NotNative(record) from error
+            made = found if isinstance(found, list) else [found]
+            for v, x in zip(record.outputs, made, strict=True):
+                x.number = v.number
+                self.arrays[v.number] = x
 
     def steps(self) -> Iterator[Record]:
         """Yield the records that are lowered one by one, and lower sweeps in between."""
@@ -133,12 +154,19 @@ class Lowering:
             found = self.naturals[shape] = natural(shape, self.lanes)
         return found
 
+    def anything(self, atom: Atom) -> Array:
+        """Return an operand that may be a stack."""
+        return self.arrays[atom.number] if isinstance(atom, Variable) else self.array(atom)
+
     # --- operands --------------------------------------------------------------------------------
 
     def array(self, atom: Atom) -> Array:
         """Return an operand."""
         if isinstance(atom, Variable):
-            return self.arrays[atom.number]
+            found = self.arrays[atom.number]
+            if found.stack:  # only loops read it
+                raise NotNative(next(r for r in self.tape.records if atom in r.outputs))
+            return found
         value = np.asarray(atom.value)
         type_ = ArrayType(value.shape, value.dtype)
         if type_.dtype not in KINDS:
@@ -256,21 +284,21 @@ class Lowering:
         place = len(self.tape.inputs)
         for n, atom in enumerate(self.tape.outputs):
             x = self.array(atom)
-            base = self.base(f"out{n}", x.type, place + n)
-            of = KINDS[x.type.dtype]
-            memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
-            own = x.memory
-            if own is not None and own.base.place < 0 and own.base.constant is None and can_move(own, x.type):
-                move(own.base, base)  # computed where it is returned
-                self.bases.remove(base)
-                continue
-            if x.group is None or x.memory is not None:
-                copied = arrays.in_memory(x.type, self.memory(x), x.ready)
-                self.write(copied, memory)
-            else:
-                self.write(x, memory)
+            self.output(x, self.outside(f"out{n}", x.type, place + n))
 
-    def _emit(self) -> Kernel:
+    def output(self, x: Array, memory: Memory) -> None:
+        """Write a result where it is wanted."""
+        own = x.memory
+        if own is not None and own.base.place < 0 and own.base.constant is None and can_move(own, x.type):
+            self.bases.remove(memory.base)
+            move(own.base, memory.base)  # computed where it is returned
+        elif x.group is None or x.memory is not None:
+            self.write(arrays.in_memory(x.type, self.memory(x), x.ready), memory)
+        else:
+            self.write(x, memory)
+
+    def arranged(self) -> tuple[list[Group], list[Base], int]:
+        """Return the groups in order, the memory they use, and how much of it the arena is."""
         for group in list(self.groups.values()):
             for reduction in group.reductions:
                 count = parts(group)
@@ -283,8 +311,7 @@ class Lowering:
         _drop_dead(groups)
         used = {id(b) for b in self.bases if b.place >= 0 or b.last[0] >= 0}
         bases = [b for b in self.bases if id(b) in used]
-        arena = arrange(bases)
-        return Kernel(Emitter(self.name, groups, bases, arena))
+        return groups, bases, arrange(bases)
 
 
 def _drop_dead(groups: Sequence[Group]) -> None:
@@ -312,7 +339,7 @@ def _drop_dead(groups: Sequence[Group]) -> None:
             mark(store.node)
         for accumulation in group.accumulations:
             mark(accumulation.node)
-        for node, _ in group.guards:
+        for node in (*group.kept, *(node for node, _ in group.guards)):
             mark(node)
     for group in groups:
         group.nodes = [n for n in group.nodes if id(n) in live]

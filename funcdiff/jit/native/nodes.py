@@ -128,6 +128,15 @@ class Call:
 
 
 @dataclass(eq=False)
+class Invocation:
+    """Calls a function of the same module; arguments are texts, or a base and the bytes from its start."""
+
+    function: str
+    arguments: list[Any]
+    work: int
+
+
+@dataclass(eq=False)
 class Group:
     """A loop nest, or the straight code of a stage where `space` is empty."""
 
@@ -140,6 +149,8 @@ class Group:
     accumulations: list[Accumulation] = field(default_factory=list)
     guards: list[tuple[Node, Any]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    invocations: list[Invocation] = field(default_factory=list)
+    kept: list[Node] = field(default_factory=list)  # numbers that are read when all groups have run
     fills: list[tuple[Memory, Any]] = field(default_factory=list)  # memory set to one number before the loops
     known: dict[Any, Node] = field(default_factory=dict)
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.primitive import General
+from funcdiff.core.primitive import REGISTRY, General
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
-from funcdiff.jit.native import assembled, calls, layout, mapped, products, rearranged, reduced, wrapper  # noqa: F401  they enter handlers
+from funcdiff.jit.native import entered, wrapper  # noqa: F401  handlers are entered
 from funcdiff.jit.native.elementwise import loop_kinds
-from funcdiff.jit.native.engine import ARENA, Library, engine
+from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
@@ -24,11 +24,13 @@ from funcdiff.jit.native.pairwise import declarations
 from funcdiff.jit.native.spaces import UNROLLED
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
+from funcdiff.transforms.loops.stack import Stack
 
 OPTIMISED = 3000  # lines of IR up to which LLVM chooses instructions with care
 FEW = 1000  # elements of operands on which it is tried out what a record makes
 WORTH = 2  # records that a segment between pieces of Python has at least
 SEGMENT = "native_segment"
+STRUCTURED = ("loop", "branch")
 
 
 class Native:
@@ -71,7 +73,7 @@ class Native:
         )
         self.call = self.within(self._regular, ())
 
-    def within(self, slow: Any, captured: Sequence[tuple[Any, Any, Any]]) -> Any:
+    def within(self, slow: Any, captured: Sequence[tuple[Any, ...]]) -> Any:
         """Return the builtin with something else to call where a check fails, and captured objects to check."""
         return wrapper.builtin(self._library, self._table, len(self.outputs), slow, captured)
 
@@ -92,7 +94,7 @@ def compile_natives(natives: Sequence[Native]) -> None:
         symbols |= k.symbols
     declared = declarations(line for k in kernels for line in k.declared)
     text = "\n".join([declared, *(k.text for k in kernels)])
-    exports = [k.name for k in kernels] + [f"{k.name}.{ARENA}" for k in kernels if k.keeps_memory]
+    exports = [name for k in kernels for name in (k.name, *k.kept)]
     level = 1 if max(k.size for k in kernels) <= OPTIMISED else 0
     try:
         library = engine().compile(text, symbols, exports, level, keep=[k.constants for k in kernels])
@@ -114,7 +116,7 @@ def native(tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any])
 def _is_array(v: Variable, makers: Mapping[int, Record]) -> bool:
     """Tell whether NumPy makes an array of what has no axes, and not one of its scalars, as rearrangements do."""
     record = makers.get(v.number)
-    if v.type.shape or record is None or isinstance(record.primitive.impl, np.ufunc):
+    if v.type.shape or record is None or isinstance(record.primitive.impl, np.ufunc) or is_structured(record):
         return False
     if any(kind(a).size > FEW for a in record.inputs):
         return False
@@ -134,7 +136,7 @@ def _is_array(v: Variable, makers: Mapping[int, Record]) -> bool:
 
 def _regular(x: Any, type_: ArrayType) -> Any:
     """Return a leaf as the wrapper takes it, if it has the right type at all."""
-    if getattr(x, "shape", None) != type_.shape or x.dtype != type_.dtype:
+    if getattr(x, "shape", None) != type_.shape or x.dtype != type_.dtype or isinstance(x, Stack):
         return x
     if not type_.shape:
         return type_.dtype.type(x) if type(x) is not type_.dtype.type else x
@@ -147,8 +149,16 @@ def _regular(x: Any, type_: ArrayType) -> Any:
 # --- segments --------------------------------------------------------------------------------------
 
 
+def is_structured(record: Record) -> bool:
+    """Tell whether a record is a loop or a branch."""
+    return record.primitive.name in STRUCTURED and record.primitive is REGISTRY[record.primitive.name]
+
+
 def looks_native(record: Record) -> bool:
     """Tell whether a record is one of those that have machine code, by what is quick to see."""
+    if is_structured(record):
+        bodies = [b for b in record.params.values() if isinstance(b, Tape)]
+        return record.primitive.custom is None and all(looks_native(r) for b in bodies for r in b.records)
     if len(record.outputs) != 1 or record.primitive.user_made or record.primitive.custom is not None:
         return False
     if KINDS.get(record.outputs[0].type.dtype) is None:

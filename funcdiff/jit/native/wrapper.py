@@ -334,7 +334,7 @@ short:
   br label %ran
 ran:
   %code = phi i32 [ %long.code, %long ], [ %short.code, %short ]
-  switch i32 %code, label %memory [ i32 0, label %box.head i32 1, label %guarded ]
+  switch i32 %code, label %memory [ i32 0, label %box.head i32 1, label %guarded i32 3, label %failed ]
 
 box.head:
   %b = phi i64 [ 0, %ran ], [ %b.next, %box.next ]

@@ -1,0 +1,23 @@
+"""All modules that say how records are lowered; importing this one enters their handlers."""
+
+from funcdiff.jit.native import (
+    assembled,
+    branches,
+    calls,
+    loop_records,
+    mapped,
+    products,
+    rearranged,
+    reduced,
+)
+
+__all__ = [
+    "assembled",
+    "branches",
+    "calls",
+    "loop_records",
+    "mapped",
+    "products",
+    "rearranged",
+    "reduced",
+]

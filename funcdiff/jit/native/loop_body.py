@@ -1,0 +1,102 @@
+"""What a loop runs in every step, or a branch: a tape lowered where its operands are given in several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.tape import Atom, Tape, Variable
+from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array, computed
+from funcdiff.jit.native.handlers import NotNative, kind_of
+from funcdiff.jit.native.lower import Lowering
+from funcdiff.jit.native.nodes import Base, Group, Node
+from funcdiff.jit.passes.pipeline import optimise
+from funcdiff.transforms.loops.body import Body
+
+
+def prepared(body: Tape) -> Tape:
+    """Return an optimised body, made once."""
+    if body.guards:
+        raise NotNative
+    if not isinstance(body, Body):
+        return optimise(body)
+    if "native tape" not in body.derived:
+        tape = Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
+        body.derived["native tape"] = optimise(tape)
+    found: Tape = body.derived["native tape"]
+    return found
+
+
+class BodyLowering(Lowering):
+    """Lowers a tape into the middle of a function."""
+
+    def __init__(self, tape: Tape, name: str, prefix: str = "") -> None:
+        super().__init__(tape, name)
+        self.prefix = prefix
+
+    def is_small(self, type_: ArrayType) -> bool:
+        """Tell whether the elements of an array are numbers of straight code."""
+        return not self.natural(type_.shape)[0]
+
+    def given(self, type_: ArrayType, texts: Sequence[str]) -> Array:
+        """Return an array whose elements are known by these names."""
+        straight = self.group(((), False), 0)
+        nodes = np.empty(len(texts), object)
+        for n, text in enumerate(texts):
+            nodes[n] = self._given(kind_of(type_), text, straight)
+        return computed(type_, straight, (COMPONENT,) * len(type_.shape), nodes.reshape(type_.shape))
+
+    def full(self, type_: ArrayType, of: Node | str) -> Array:
+        """Return an array full of one number."""
+        straight = self.group(((), False), 0)
+        node = of if isinstance(of, Node) else self._given(kind_of(type_), of, straight)
+        nodes = np.empty((1,) * len(type_.shape), object)
+        nodes[...] = node
+        layout = tuple(UNIFORM if n != 1 else COMPONENT for n in type_.shape)
+        return computed(type_, straight, layout, nodes)
+
+    def same(self, type_: ArrayType, x: Array) -> Array:
+        """Return an array of constants of another lowering."""
+        return computed(type_, self.group(((), False), 0), x.layout, x.parts)
+
+    @staticmethod
+    def _given(kind: str, text: str, straight: Group) -> Node:
+        node = Node("given", kind, (), None, 0, straight)
+        node.text = text
+        return node
+
+    def result(self, atom: Atom) -> Array:
+        """Return a result, which may be a stack."""
+        return self.arrays[atom.number] if isinstance(atom, Variable) else self.array(atom)
+
+    def numbers(self, x: Array) -> list[Node]:
+        """Return the elements of a small array as they are when all has run."""
+        shape, layout = x.type.shape, (COMPONENT,) * len(x.type.shape)
+        group = self.group(((), False), self.stage_of(x, ((), False), layout, shape))
+        found: list[Node] = list(np.broadcast_to(self.read(x, group, layout, shape), shape).reshape(-1))
+        group.kept += found
+        return found
+
+    def arranged(self) -> tuple[list[Group], list[Base], int]:
+        """Return the groups in order, the memory they use, and how much of it the arena is."""
+        found = super().arranged()
+        for base in found[1]:
+            if base.place < 0 and base.constant is None:
+                base.name = f"{self.prefix}{base.name}"
+        return found
+
+
+def constants(x: Array) -> list[Node] | None:
+    """Return the elements of a small array, if all are constants."""
+    if x.group is None or x.group.space:
+        return None
+    if x.parts.size > 64 or any(n.op != "constant" for n in x.parts.reshape(-1)):
+        return None
+    return list(np.broadcast_to(x.parts, x.type.shape).reshape(-1)) if x.type.size <= 64 else None
+
+
+def is_constant(x: Array) -> bool:
+    """Tell whether all elements of a computed array are constants."""
+    return x.group is not None and not x.group.space and all(n.op == "constant" for n in x.parts.reshape(-1))

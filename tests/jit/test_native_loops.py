@@ -1,0 +1,394 @@
+"""Loops as machine code: the results and derivatives of the reference interpreter, whatever loops do."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import funcdiff as fd
+from funcdiff.jit.native.engine import why_not
+from tests.transforms import test_loop_derivatives as programs
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
+
+jit = functools.partial(fd.jit, backend="native")
+MODES = {"f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1], "r": fd.grad}
+SCALAR = [
+    programs.pendulum,
+    programs.counted_while,
+    programs.stopping_by_value,
+    programs.nested,
+    programs.branches,
+    programs.branch_in_while,
+    programs.while_in_scan,
+    programs.in_sections,
+]
+
+
+def is_native(f, *args):
+    """Tell whether all of a program is machine code."""
+    source = jit(f).lower(*args).source
+    return "define i32 @kernel" in source and "def run" not in source
+
+
+def same(found, expected, rtol=1e-11):
+    assert_allclose(found, expected, rtol=rtol, atol=1e-12)
+    assert np.asarray(found).dtype == np.asarray(expected).dtype
+
+
+@pytest.mark.parametrize("f", SCALAR, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("modes", ["", "f", "r", *map("".join, itertools.product("fr", repeat=2))])
+def test_all_modes_are_native(f, modes):
+    check_modes(f, modes)
+
+
+@pytest.mark.parametrize("modes", list(map("".join, itertools.product("fr", repeat=3))))
+def test_all_modes_of_third_order_are_native(modes):
+    check_modes(programs.while_in_scan, modes)
+
+
+def check_modes(f, modes):
+    for mode in modes:
+        f = MODES[mode](f)
+    compiled = jit(f)
+    for w in (0.7, 1.3, -0.4):
+        same(compiled(w), f(w), 1e-9)
+    assert is_native(f, 0.7)
+
+
+def root(x):
+    return fd.while_loop(lambda y: abs(y * y - x) > 1e-9 * x, lambda y: (y + x / y) / 2, x)
+
+
+def steps_of(x, n):
+    """A loop with as many steps as an argument says, and a residual per step."""
+    return fd.while_loop(
+        lambda s: s[1] < n, lambda s: (np.sin(s[0]) * x + s[0] / 2, s[1] + 1), (x, np.int64(0))
+    )[0]
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, fd.grad, lambda f: fd.grad(fd.grad(f))])
+def test_any_number_of_steps(transform):
+    f = transform(steps_of)
+    compiled = jit(f)
+    for n in (3, 0, 1, 63, 64, 65, 128, 129, 700):  # stacks start with 64 elements
+        same(compiled(0.9, np.int64(n)), f(0.9, np.int64(n)), 1e-9)
+
+
+def test_zero_steps():
+    def f(x, xs):
+        (a, b), ys = fd.scan(lambda c, t: ((c[0] * t, c[1] + c[0]), c[0]), (x, np.ones(40) * x), xs)
+        return a + np.sum(b) + np.sum(ys)
+
+    for xs in (np.zeros(0), np.array([2.0]), np.array([2.0, 3.0]), np.array([2.0, 3.0, 0.5])):
+        same(jit(f)(1.5, xs), f(1.5, xs))
+        same(jit(fd.grad(f))(1.5, xs), fd.grad(f)(1.5, xs))
+        same(jit(fd.grad(f, argnums=1))(1.5, xs), fd.grad(f, argnums=1)(1.5, xs))
+
+
+@pytest.mark.parametrize("n", [1, 3, 14, 16, 17, 40, 200])
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_arrays_that_are_carried(n, steps):
+    rng = np.random.default_rng(n)
+    a, x = rng.standard_normal((3, n)), rng.standard_normal(n)
+
+    def f(x, a):
+        def step(carry, row):
+            y, z = carry
+            y, z = np.sin(z) * row[0] + y, y * row[1] + np.sum(z * row[2]) / n
+            return (y, z), (y[0], y * z)
+
+        (y, z), (first, products) = fd.scan(step, (x, x), np.stack([a] * steps))
+        return np.sum(y * z) + np.sum(first) + np.sum(products)
+
+    same(jit(f)(x, a), f(x, a))
+    for argnum in (0, 1):
+        same(jit(fd.grad(f, argnums=argnum))(x, a), fd.grad(f, argnums=argnum)(x, a))
+    assert is_native(f, x, a)
+    assert is_native(fd.grad(f), x, a)
+
+
+def test_carries_that_change_places():
+    def f(x, y):
+        return fd.fori_loop(0, 5, lambda i, c: (c[1], c[2] * 1.5, c[0] + c[1]), (x, y, x))
+
+    for n in (3, 50):
+        x, y = np.arange(n) + 0.5, np.ones(n)
+        for found, want in zip(jit(f)(x, y), f(x, y), strict=True):
+            same(found, want)
+        assert_array_equal(x, np.arange(n) + 0.5)
+
+
+def test_results_do_not_share_memory_with_arguments():
+    x = np.arange(50.0)
+    for steps in (0, 1, 2):
+        y, z = jit(lambda x, n=steps: fd.fori_loop(0, n, lambda i, c: (c[1], c[0]), (x, 2 * x)))(x)
+        assert not np.shares_memory(x, y)
+        assert not np.shares_memory(y, z)
+
+
+def test_other_dtypes():
+    def f(x):
+        def step(c, k):
+            a, n, flag = c
+            return (np.where(flag, a * x, a + k), n + 2, np.logical_not(flag)), (n, flag, a)
+
+        return fd.scan(step, (x, np.int64(1), np.bool_(True)), np.arange(5, dtype=x.dtype))
+
+    for x in (np.float64(1.5), np.float32(1.5), np.linspace(0, 1, 30, dtype=np.float32)):
+        for part, expected in zip(jit(f)(x), f(x), strict=True):
+            for found, want in zip(part, expected, strict=True):
+                same(found, want, 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_nan_and_infinity():
+    def f(x):
+        return np.sum(
+            fd.scan(lambda c, t: (c * t, np.log(c) * t), x, np.array([2.0, 1e200, 1e200, 0.0, 3.0]))[1]
+        )
+
+    for x in (1.0, 0.0, -1.0, np.inf, np.nan):
+        same(jit(f)(x), f(x))
+        same(jit(fd.grad(f))(x), fd.grad(f)(x))
+
+
+def test_arguments_with_gaps():
+    def f(x, xs):
+        return fd.scan(lambda c, t: (c * t[0] + t[1], np.sum(c)), x, xs)
+
+    x, xs = np.arange(80.0)[::2], np.arange(40.0).reshape(2, 20).T
+    for found, want in zip(jit(f)(x, xs), f(x, xs), strict=True):
+        same(found, want)
+
+
+def test_batches_of_loops_that_end_at_different_times():
+    xs = np.array([2.0, 1e-3, 1e6, 30.0, 5.0])
+    for f in (root, fd.grad(root), fd.grad(fd.grad(root))):
+        same(jit(fd.vmap(f))(xs), np.array([f(x) for x in xs]), 1e-8)
+    assert is_native(fd.vmap(root), xs)
+
+
+def test_loops_in_branches_and_branches_in_loops():
+    def f(x):
+        def step(c, t):
+            return fd.cond(
+                c > 1, lambda c: root(c) * t, lambda c: fd.fori_loop(0, 4, lambda i, d: d + t, c), c
+            ), c
+
+        c, ys = fd.scan(step, x, np.linspace(0.5, 3, 9))
+        return c + np.sum(ys * ys)
+
+    for g in (f, fd.grad(f), fd.grad(fd.grad(f)), fd.grad(lambda x: fd.jvp(f, x, 1.0)[1])):
+        compiled = jit(g)
+        for x in (0.1, 2.0, 40.0):
+            same(compiled(x), g(x), 1e-8)
+    assert is_native(fd.grad(f), 0.1)
+
+
+# --- memory and threads ------------------------------------------------------------------------------
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_memory_is_steady():
+    compiled = jit(fd.grad(steps_of))
+    held = jit(fd.grad(lambda x: np.sum(fd.fori_loop(0, 20, lambda i, y: np.sin(y) * x, x))))
+    x = np.ones(5000)
+
+    def use():
+        for n in (10, 3000, 100):
+            compiled(0.9, np.int64(n))
+        held(x)
+
+    for _ in range(20):
+        use()
+    gc.collect()
+    before = resident()
+    for _ in range(200):
+        use()
+    assert resident() - before < 4 << 20
+
+
+def test_inner_stacks_are_given_back_every_step():
+    def f(x):
+        def step(c, _):
+            return c + fd.grad(steps_of)(c, np.int64(900)) * 1e-3, None
+
+        return fd.scan(step, x, None, length=3000)[0]
+
+    compiled = jit(f)
+    compiled(0.3)
+    before = resident() if os.path.exists("/proc/self/statm") else 0
+    compiled(0.3)
+    assert not before or resident() - before < 4 << 20
+
+
+def test_threads():
+    compiled = jit(fd.grad(steps_of))
+    expected = {n: compiled(0.9, np.int64(n)) for n in (50, 500, 5000)}
+    wrong = []
+
+    def work(n):
+        wrong.extend(n for _ in range(100) if compiled(0.9, np.int64(n)) != expected[n])
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (50, 500, 5000, 500)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_a_loop_without_end_is_interrupted():
+    compiled = jit(lambda x: fd.while_loop(lambda y: y != 1.0, lambda y: y * x, 2.0 * x))
+    compiled(0.5)
+
+    class Enough(Exception):
+        pass
+
+    def stop(*_):
+        raise Enough
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    start = time.perf_counter()
+    try:
+        with pytest.raises(Enough):
+            compiled(1.5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.perf_counter() - start < 5
+    assert compiled(0.5) == 1.0
+
+
+NO_MEMORY = """
+import resource, numpy as np, funcdiff as fd
+
+def f(x):
+    return fd.while_loop(lambda s: s[1] > -1.0, lambda s: (np.sin(s[0]) * x, s[1] + 1), (x, 0.0))[0]
+
+compiled = fd.jit(fd.grad(f), backend="native")
+compiled.lower(0.9)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
+try:
+    compiled(0.9)
+except MemoryError:
+    print("no memory")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_no_memory_is_an_error():
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_MEMORY], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == "no memory\n"
+
+
+# --- random programs -----------------------------------------------------------------------------------
+
+UNARY = [np.sin, np.tanh, lambda v: 0.3 * v, lambda v: v * v / 4, np.arctan, lambda v: v - np.sum(v) / 7]
+BINARY = [
+    np.add,
+    np.multiply,
+    np.subtract,
+    lambda a, b: a * np.cos(b),
+    lambda a, b: np.where(a > b, a, b / 2),
+    lambda a, b: a / (2 + b * b),
+    lambda a, b: (
+        np.concatenate([a, b], -1)[..., 1 : 1 + a.shape[-1]] if np.shape(a) == np.shape(b) != () else a
+    ),
+]
+expressions = st.recursive(
+    st.integers(0, 5),
+    lambda inner: st.one_of(
+        st.tuples(st.integers(0, len(UNARY) - 1), inner),
+        st.tuples(st.integers(0, len(BINARY) - 1), inner, inner),
+    ),
+    max_leaves=4,
+)
+
+
+def value_of(expression, names):
+    match expression:
+        case int(n):
+            return names[n % len(names)]
+        case (n, x):
+            return UNARY[n](value_of(x, names))
+        case (n, x, y):
+            return BINARY[n](value_of(x, names), value_of(y, names))
+
+
+statements = st.recursive(
+    st.lists(expressions, min_size=2, max_size=2),
+    lambda inner: st.tuples(st.sampled_from(["fori", "scan", "while", "cond"]), st.integers(0, 4), inner),
+    max_leaves=3,
+)
+
+
+def run(statement, carry, w):
+    """Do what a statement says to two arrays; `w` is a number that all may read."""
+    match statement:
+        case [first, second]:
+            new = tuple(np.tanh(value_of(e, [*carry, w])) for e in (first, second))
+            return tuple(n + np.zeros_like(c) for n, c in zip(new, carry, strict=True))
+        case ("fori", n, inner):
+            return fd.fori_loop(0, n, lambda i, c: run(inner, c, w + 0.1 * i), carry)
+        case ("scan", n, inner):
+
+            def step(c, t):
+                c = run(inner, c, w * t)
+                return c, c[0] * c[1]
+
+            carry, ys = fd.scan(step, carry, np.linspace(0.3, 1.2, n), reverse=n % 2 == 0)
+            return carry[0] + np.sum(ys, 0), carry[1]
+        case ("while", n, inner):
+            going = lambda s: (s[0] < n) & (np.sum(s[1][0]) < 30)  # noqa: E731
+            return fd.while_loop(going, lambda s: (s[0] + 1, run(inner, s[1], w)), (np.int64(0), carry))[1]
+        case ("cond", n, inner):
+            return fd.cond(
+                np.sum(carry[0]) > 0.1 * n, lambda *c: run(inner, c, w), lambda a, b: (b / 2, a * w), *carry
+            )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(statements, min_size=1, max_size=2),
+    st.sampled_from([(), (3,), (18,), (2, 20)]),
+    st.sampled_from(["", "r", "f", "rr", "fr", "rf"]),
+)
+def test_random_programs(parts, shape, modes):
+    start = np.linspace(-1.0, 1.0, int(np.prod(shape))).reshape(shape)
+
+    def f(w):
+        carry = start * w + 0.5, np.cos(start + w)
+        for part in parts:
+            carry = run(part, carry, w)
+        return np.sum(carry[0]) + np.sum(carry[1] * carry[0])
+
+    for mode in modes:
+        f = MODES[mode](f)
+    compiled = jit(f)
+    for w in (0.7, -0.3):
+        same(compiled(w), f(w), 1e-8)
