@@ -1,4 +1,4 @@
-"""The chain's value and gradient in C with vector math, as a yardstick; None where there is no gcc."""
+"""Programs in C as yardsticks; None where there is no gcc."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-SOURCE = """
+CHAIN = """
 #include <math.h>
 double chain(const double *restrict x, double *restrict g, long n) {
     double total = 0.0;
@@ -24,30 +24,104 @@ double chain(const double *restrict x, double *restrict g, long n) {
     return total;
 }
 """
-FLAGS = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-fPIC"]
+ROSENBROCK = """
+double rosenbrock(const double *restrict x, double *restrict g, long n) {
+    double a = x[1] - x[0] * x[0], b = 1.0 - x[0], total = 100.0 * a * a + b * b;
+    g[0] = -400.0 * a * x[0] - 2.0 * b;
+    for (long i = 1; i < n - 1; i++) {
+        double a = x[i + 1] - x[i] * x[i], b = 1.0 - x[i], left = x[i] - x[i - 1] * x[i - 1];
+        total += 100.0 * a * a + b * b;
+        g[i] = 200.0 * left - 400.0 * a * x[i] - 2.0 * b;
+    }
+    g[n - 1] = 200.0 * (x[n - 1] - x[n - 2] * x[n - 2]);
+    return total;
+}
+"""
+HEAT = """
+#include <string.h>
+double heat(const double *restrict u, double *restrict v, long n) {
+    memcpy(v, u, n * sizeof(double));
+    memcpy(v + (n - 1) * n, u + (n - 1) * n, n * sizeof(double));
+    for (long i = 1; i < n - 1; i++) {
+        const double *r = u + i * n;
+        v[i * n] = r[0];
+        v[i * n + n - 1] = r[n - 1];
+        for (long j = 1; j < n - 1; j++)
+            v[i * n + j] = r[j] + 0.1 * (r[j + n] + r[j - n] + r[j + 1] + r[j - 1] - 4.0 * r[j]);
+    }
+    return 0.0;
+}
+"""
+HEAT_TRANSPOSED = """
+double heat_transposed(const double *restrict g, double *restrict w, long n) {
+    for (long i = 0; i < n; i++)
+        for (long j = 0; j < n; j++) {
+            const double *c = g + i * n + j;
+            if (i > 1 && i < n - 2 && j > 1 && j < n - 2) {
+                long last = n - 2;
+                for (; j < last; j++, c++)
+                    w[i * n + j] = 0.1 * (c[n] + c[-n] + c[1] + c[-1]) + (c[0] - 0.4 * c[0]);
+                j--;
+                continue;
+            }
+            int in_rows = i > 0 && i < n - 1, in_columns = j > 0 && j < n - 1;
+            double sum = in_rows && in_columns ? c[0] - 0.4 * c[0] : c[0];
+            if (in_columns && i < n - 2) sum += 0.1 * c[n];
+            if (in_columns && i > 1) sum += 0.1 * c[-n];
+            if (in_rows && j < n - 2) sum += 0.1 * c[1];
+            if (in_rows && j > 1) sum += 0.1 * c[-1];
+            w[i * n + j] = sum;
+        }
+    return 0.0;
+}
+"""
+STRICT = ("-O3", "-march=native", "-fPIC")
+FAST = (*STRICT, "-mprefer-vector-width=512", "-ffast-math")
+
+Function = Callable[[Any], tuple[float, Any]]
 
 
-def chain() -> Callable[[Any], tuple[float, Any]] | None:
-    """The compiled function, which allocates its gradient as NumPy does."""
+def chain() -> Function | None:
+    """The chain's value and gradient, with vector math."""
+    return compiled("chain", CHAIN, FAST)
+
+
+def rosenbrock() -> Function | None:
+    """Rosenbrock's value and gradient, each element gathered from its neighbours."""
+    return compiled("rosenbrock", ROSENBROCK, STRICT)
+
+
+def heat() -> Function | None:
+    """One step of the heat equation in a square."""
+    return compiled("heat", HEAT, STRICT)
+
+
+def heat_transposed() -> Function | None:
+    """What that step makes of a cotangent."""
+    return compiled("heat_transposed", HEAT_TRANSPOSED, STRICT)
+
+
+def compiled(name: str, code: str, flags: Sequence[str]) -> Function | None:
+    """A function of an array (its length, and where its results go), which allocates these as NumPy does."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        source, compiled, library = (Path(folder) / f"chain.{end}" for end in ("c", "o", "so"))
-        source.write_text(SOURCE)
+        source, built, library = (Path(folder) / f"{name}.{end}" for end in ("c", "o", "so"))
+        source.write_text(code)
         # linked without -ffast-math, which would make the whole process flush subnormal numbers to zero
         for command in (
-            [compiler, *FLAGS, "-c", str(source), "-o", str(compiled)],
-            [compiler, "-shared", str(compiled), "-o", str(library), "-lm"],
+            [compiler, *flags, "-c", str(source), "-o", str(built)],
+            [compiler, "-shared", str(built), "-o", str(library), "-lm"],
         ):
             if subprocess.run(command, capture_output=True, check=False).returncode:
                 return None
-        function = ctypes.CDLL(str(library)).chain
+        function = getattr(ctypes.CDLL(str(library)), name)
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long]
 
     def call(x: Any) -> tuple[float, Any]:
         g = np.empty_like(x)
-        return function(x.ctypes.data, g.ctypes.data, x.size), g
+        return function(x.ctypes.data, g.ctypes.data, len(x)), g
 
     return call

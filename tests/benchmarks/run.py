@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from . import eager, imports, jacobians, jit, large, shim, tapes
+from . import eager, imports, jacobians, jit, large, shim, stencils, tapes
 from .timing import Effort, Table
 
 BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
     "tapes": tapes.long_tapes,
     "fills": tapes.fills,
     "jit": jit.compiled,
+    "stencils": stencils.stencils,
     "shim": shim.small_operations,
     "imports": imports.import_time,
 }

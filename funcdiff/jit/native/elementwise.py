@@ -193,6 +193,10 @@ def _heaviside(b: Build, x: Node, middle: Node) -> Node:
 @rule("scale")
 def _scale(b: Build, g: Node, p: Node) -> Node:
     """A product in which a zero of the first factor stays zero, whatever the second is."""
+    if p.op == "constant" and p.detail and math.isfinite(p.detail) and g.op != "constant":
+        # zero times a number is zero, but for its sign, which a zero that is added takes away and keeps elsewhere
+        zero = constant(0, g.kind)
+        return b.op("add", g, zero) if p.detail == 1 else b.op("fma", g, p, zero)
     return b.zeroed(g, lambda: b.multiply(g, p))
 
 

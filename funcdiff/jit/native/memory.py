@@ -16,7 +16,24 @@ from funcdiff.jit.native.handlers import NotNative
 from funcdiff.jit.native.nodes import BYTES, Base, Group, Memory, Node
 
 CHEAP = frozenset(
-    ["add", "sub", "mul", "neg", "abs", "select", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor"]
+    [
+        "add",
+        "sub",
+        "mul",
+        "fma",
+        "neg",
+        "abs",
+        "select",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "eq",
+        "ne",
+        "and",
+        "or",
+        "xor",
+    ]
 )
 RECOMPUTED = 3  # cheap operations up to which a value is computed again rather than kept in memory
 

@@ -26,6 +26,7 @@ _INTRINSICS = {
     "rint": "rint",
     "abs": "fabs",
     "copysign": "copysign",
+    "fma": "fma",
 }
 _COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 IDENTITY: dict[str, dict[str, Any]] = {
