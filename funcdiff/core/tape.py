@@ -53,12 +53,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guard:
-    """A value that Python's control flow has seen: the tape holds for inputs that give it again."""
+    """A value that Python's control flow has seen: the tape holds for inputs that give it again.
+
+    What it has seen in a loop is one number: for how many answers in a row it sees the same again.
+    """
 
     variable: Variable
     value: Any
     position: int  # how many records stand before it
     line: str = ""
+    answers: tuple[bool, ...] = ()  # that are counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)

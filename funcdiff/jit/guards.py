@@ -12,6 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,20 @@ class Path:
     def __init__(self, program: Program, out_tree: Any) -> None:
         self.program = program
         self.out_tree = out_tree
-        self.keys = tuple(_key(guard.value) for guard in program.recorded.guards)
+        guards = program.recorded.guards
+        seen = [guard.answers or (_key(guard.value),) for guard in guards]
+        self.keys = tuple(key for answers in seen for key in answers)
+        self.lines = [guard.line for guard, answers in zip(guards, seen, strict=True) for _ in answers]
+        self._first = list(accumulate(map(len, seen), initial=0))
         self._guards: Program | None = None
+
+    def met(self, miss: Miss) -> tuple[int, Any]:
+        """Return the place of the first key that is another, and that key."""
+        place, answers = self._first[miss.index], self.program.recorded.guards[miss.index].answers
+        if not answers:
+            return place, _key(miss.value)
+        agreeing = int(miss.value)
+        return place + agreeing, not answers[agreeing]
 
     def check(self, *leaves: Any) -> Any:
         """Compute no more than what the guards need; return a tuple, or a `Miss`."""
@@ -87,16 +100,17 @@ class Paths:
                 if self.wasted:
                     self.wasted -= 1
                 return path, out
-            if out.index <= agreed:  # cannot be, as both paths compute alike up to there
+            place, key = path.met(out)
+            if place <= agreed:  # cannot be, as both paths compute alike up to there
                 return None
-            agreed = out.index
-            path = self._other(path, out)
+            agreed = place
+            path = self._other(path, place, key)
         return None
 
-    def _other(self, path: Path, miss: Miss) -> Path | None:
-        """Return the last used path that agrees with another up to a guard, and there with what was found."""
+    def _other(self, path: Path, place: int, found: Any) -> Path | None:
+        """Return the last used path that agrees with another up to a key, and there with what was found."""
         node: _Node | None = self.root
-        for key in (*path.keys[: miss.index], _key(miss.value)):
+        for key in (*path.keys[:place], found):
             if node is None:
                 return None
             node = node.children.get(key)
@@ -121,8 +135,8 @@ class Paths:
         self.order[path] = None
         node = self.root
         node.recent = path
-        for key, guard in zip(path.keys, path.program.recorded.guards, strict=True):
-            node.line = guard.line
+        for key, line in zip(path.keys, path.lines, strict=True):
+            node.line = line
             node = node.children.setdefault(key, _Node())
             node.recent = path
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from funcdiff.core.recording import TracedArray, box
-from funcdiff.core.tape import Literal, Tape, Variable, variables
+from funcdiff.core.tape import Guard, Literal, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.jit.passes.roll import roll
-from funcdiff.transforms.loops.body import apply_body
+from funcdiff.transforms.loops.body import apply_record
 from funcdiff.transforms.trace import TraceRecorder
 
 
@@ -46,7 +47,8 @@ class Part:
         """Take the part away and return a function that writes it as loops; None if it is to stay."""
         recorder = self.recorder
         records = recorder.records[self.records :]
-        if len(records) < self.rolling.least or len(recorder.guards) > self.guards:
+        guards = [replace(g, position=g.position - self.records) for g in recorder.guards[self.guards :]]
+        if len(records) < self.rolling.least:
             return None
         made = {v.number for r in records for v in r.outputs}
         results = [recorder.atom(o) for o in outputs]
@@ -59,7 +61,8 @@ class Part:
         ]
         own = {v.number for v in mine if v is not None}
         inside = made | own
-        outside = {v.number: v for v in variables(atoms) if v.number not in inside}
+        seen = [g.variable for g in guards]
+        outside = {v.number: v for v in variables([*atoms, *seen]) if v.number not in inside}
         if not outside.keys() <= recorder.given.keys():
             return None
         spare = len(recorder.variables)
@@ -70,12 +73,40 @@ class Part:
         in_tree = flatten((0.0,) * (len(inputs) + len(outside)))[1]
         out_tree = flatten([0.0] * len(results))[1]
         tape = Tape(
-            "part", (*inputs, *outside.values()), tuple(records), tuple(results), (), in_tree, out_tree
+            "part",
+            (*inputs, *outside.values()),
+            tuple(records),
+            tuple(results),
+            tuple(guards),
+            in_tree,
+            out_tree,
         )
         shorter = roll(tape, self.rolling.least)
         if shorter is tape:
             return None
         self.rolling.used = True
-        del recorder.records[self.records :]
+        del recorder.records[self.records :], recorder.guards[self.guards :]
         rest = [box(recorder.given[n], recorder, n) for n in outside]
-        return lambda *boxes: apply_body(shorter, [*boxes, *rest])
+        return lambda *boxes: self._write(shorter, [*boxes, *rest])
+
+    def _write(self, tape: Tape, values: Sequence[Any]) -> list[Any]:
+        """Apply a tape to values that are traced in this program too, and enter its guards."""
+        known = dict(zip((v.number for v in tape.inputs), values, strict=True))
+        guards = list(tape.guards)
+        for position, record in enumerate(tape.records):
+            while guards and guards[0].position <= position:
+                self._ask(guards.pop(0), known)
+            apply_record(record, known)
+        for guard in guards:
+            self._ask(guard, known)
+        return [a.value if isinstance(a, Literal) else known[a.number] for a in tape.outputs]
+
+    def _ask(self, guard: Guard, known: dict[int, Any]) -> None:
+        """Enter a guard that holds, without computing what it asks for."""
+        x = known[guard.variable.number]
+        while type(x) is TracedArray and x.recorder is not self.recorder:
+            x = x.value
+        atom = self.recorder.atom(x)
+        if isinstance(atom, Variable):
+            position = len(self.recorder.records)
+            self.recorder.guards.append(replace(guard, variable=atom, position=position))

@@ -516,7 +516,11 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     recording.decided = recorder.decided
     recording.program = writes_program(values) or writes_program(recording.outputs)
     shorter = None if part is None else part.rolled(recording.outputs)
-    return recording if shorter is None else record(shorter, values, lasting)
+    if shorter is None:
+        return recording
+    again = record(shorter, values, lasting)
+    again.decided = again.decided or recording.decided
+    return again
 
 
 def _replaced(x: Any, copies: dict[int, Any]) -> Any:

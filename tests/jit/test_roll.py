@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import funcdiff as fd
-from funcdiff.jit.passes.roll import roll
+from funcdiff.core.tape import bodies
+from funcdiff.jit.passes.roll import WORTH, roll
 
 
 def runge_kutta(p):
@@ -142,19 +143,182 @@ def test_short_and_irregular_tapes_stay():
     assert np.array_equal(roll(tape).run(0.4), tape.run(0.4))
 
 
-def test_guards_stay_where_values_are_asked_for():
-    def f(x):
-        for _ in range(100):
-            x = np.sin(x) * 1.3
-            if x < -5:
-                return x
-        return x * x
+def ends_when_it_is_small(x):
+    n = 0
+    while abs(x) > 0.01 and n < 190:
+        x = x * 0.97 + 0.001 * np.sin(x)
+        if x > 3.0:
+            x = x - 0.25
+        n += 1
+    return x * x + n
 
-    tape = fd.trace(f)(0.3)
+
+def first_below(x):
+    for n in range(150):
+        x = np.sin(x) * 1.3 if n % 5 else np.sin(x) * 1.29
+        if x < -5:
+            return x
+    return x * x
+
+
+def alternating(x):
+    y = x
+    for n in range(120):
+        y = y + (0.3 if n % 2 else -0.25) * x
+        if y > x:
+            pass
+        if not y < -100:
+            y = np.tanh(y)
+    return y
+
+
+GUARDED = {ends_when_it_is_small: 2.5, first_below: 0.3, alternating: 0.7}
+
+
+@pytest.mark.parametrize("f", GUARDED, ids=lambda f: f.__name__)
+def test_answers_in_loops_are_counted(f):
+    x = GUARDED[f]
+    tape = fd.trace(f)(x)
+    rolled = roll(tape)
+    rolled.validate()
+    assert len(rolled) < 40 < len(tape)
+    answers = [a for g in rolled.guards for a in g.answers or [bool(g.value)]]
+    assert answers == [bool(g.value) for g in tape.guards]
+    for y in (x, x * (1 + 1e-9)):
+        assert rolled.run(y) == tape.run(y)
+    np.testing.assert_allclose(fd.grad(rolled.run)(x), fd.grad(f)(x), rtol=1e-12)
+    if f is ends_when_it_is_small:
+        with pytest.raises(fd.errors.TapeError):
+            rolled.run(0.5)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+def test_every_number_of_steps_is_a_path(backend, monkeypatch):
+    monkeypatch.setitem(WORTH, "numpy", 400)
+    monkeypatch.setitem(WORTH, "native", 400)
+    recorded = []
+
+    def f(x):
+        recorded.append(x)
+        return ends_when_it_is_small(x)
+
+    compiled, gradient = fd.jit(f, backend=backend), fd.jit(fd.grad(f), backend=backend)
+    starts = [2.5, 1.5, 2.0, 0.7, 0.4, 0.012, 2.9, 2.91]
+    for x in (*starts, *starts[::-1], *starts):
+        np.testing.assert_allclose(compiled(x), ends_when_it_is_small(x), rtol=1e-13)
+        np.testing.assert_allclose(gradient(x), fd.grad(ends_when_it_is_small)(x), rtol=1e-11)
+    assert len(recorded) <= 2 * len(starts)  # each of them once for each function
+    assert len(compiled.lower(2.5).tape) < 60
+    assert len(gradient.lower(2.5).tape) < 90
+
+
+def test_guarded_loops_that_may_fail_stay():
+    def f(a):
+        for _ in range(100):
+            a = a * 0.99 + 0.01 * np.linalg.inv(a)
+            if a[0, 0] < 0.5:
+                break
+        return np.sum(a)
+
+    a = np.array([[2.0, 0.1], [0.1, 3.0]])
+    tape = fd.trace(f)(a)
     rolled = roll(tape)
     rolled.validate()
     assert len(rolled.guards) == len(tape.guards)
-    assert rolled.run(0.31) == tape.run(0.31)
+    assert rolled.run(a) == tape.run(a)
+
+
+def test_control_flow_on_what_a_part_does_not_make():
+    def f(x, k):
+        def inner(w):
+            y = w
+            for _ in range(300):
+                y = np.sin(y) + w
+                if y < -9:
+                    break
+            return y if k > 0 else -y
+
+        return fd.grad(inner)(x)
+
+    compiled = fd.jit(f, backend="numpy")
+    for x, k in ((0.4, 1.0), (0.5, -1.0), (0.4, 2.0), (0.5, -2.0)):
+        np.testing.assert_allclose(compiled(x, k), f(x, k), rtol=1e-12)
+
+
+def test_a_function_that_decides_on_its_values_is_not_linear():
+    def f(x):
+        y = x
+        for _ in range(600):
+            y = y * 1.001
+            if y > 1e9:
+                break
+        return y
+
+    def linear(x):
+        return fd.linearize(f, x)[1](1.0) + fd.pullback(f, x)[1](1.0)
+
+    np.testing.assert_allclose(fd.jit(linear, backend="numpy")(0.5), linear(0.5), rtol=1e-12)
+
+
+def nested(depths):
+    def f(x):
+        for _ in range(depths[0]):
+            for _ in range(depths[1]):
+                for _ in range(depths[2]):
+                    x = np.cos(x) * 1.01
+                x = x / 1.5
+            x = x + np.tanh(x)
+        return x
+
+    return f
+
+
+@pytest.mark.parametrize("depths", [(6, 20, 30), (30, 5, 40), (5, 1, 300), (4, 80, 10)])
+def test_loops_of_loops(depths):
+    f = nested(depths)
+    tape = fd.trace(f)(0.4)
+    rolled = roll(tape)
+    rolled.validate()
+    assert total(rolled) < 160
+    assert rolled.run(0.7) == tape.run(0.7)
+    np.testing.assert_allclose(fd.grad(rolled.run)(0.4), fd.grad(f)(0.4), rtol=1e-10)
+    np.testing.assert_allclose(fd.jit(fd.grad(f), backend="numpy")(0.4), fd.grad(f)(0.4), rtol=1e-10)
+
+
+def total(tape):
+    """Count records, those of bodies included."""
+    return len(tape.records) + sum(total(b) for r in tape.records for b in bodies(r).values())
+
+
+def test_loops_of_different_lengths_in_a_loop():
+    def f(x):
+        for n in range(12):
+            for _ in range(20 + n):
+                x = np.sin(x) + 0.5
+            x = x * 1.1
+        return x
+
+    tape = fd.trace(f)(0.4)
+    rolled = roll(tape)
+    rolled.validate()
+    assert len(rolled) <= 30
+    assert rolled.run(0.7) == tape.run(0.7)
+
+
+def test_loops_of_written_loops():
+    def f(x):
+        for n in range(80):
+            x = fd.fori_loop(0, 5, lambda i, y: np.sin(y) + 0.1 * i, x) * (1 + 0.01 * n)
+            x = fd.while_loop(lambda y: y > 1, lambda y: y / 2, x)
+        return x
+
+    tape = fd.trace(f)(0.4)
+    rolled = roll(tape, 100)
+    rolled.validate()
+    assert len(rolled) < 5
+    assert rolled.run(0.7) == tape.run(0.7)
+    np.testing.assert_allclose(fd.grad(rolled.run)(0.4), fd.grad(f)(0.4), rtol=1e-10)
+    np.testing.assert_allclose(roll(fd.trace(fd.grad(f))(0.4), 100).run(0.4), fd.grad(f)(0.4), rtol=1e-10)
 
 
 STEPS = [

@@ -445,3 +445,17 @@ def test_random_loops_are_their_python_loops(bodies, form, steps, modes):
     np.testing.assert_allclose(
         fd.vmap(ours)(np.array([w, w / 2])), [want, theirs(w / 2)], rtol=1e-10, atol=1e-12
     )
+
+
+def test_linearize_of_loops_and_branches_in_a_recorded_program():
+    def f(x):
+        y = fd.fori_loop(0, 3, lambda i, y: np.sin(y) * x, x)
+        return fd.cond(y > 0, lambda y: y * x, lambda y: y / x, y)
+
+    def linear(x):
+        push = fd.linearize(f, x)[1]
+        return push(1.0) + push(2.0) * x
+
+    expected = 0.7 * 2 * fd.grad(f)(0.7) + fd.grad(f)(0.7)
+    for run in (linear, fd.trace(linear)(0.7).run, fd.jit(linear)):
+        np.testing.assert_allclose(run(0.7), expected, rtol=1e-13)

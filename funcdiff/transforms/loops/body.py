@@ -324,11 +324,16 @@ def apply_body(body: Tape, values: Sequence[Any]) -> list[Any]:
     """Apply a body to values that may be traced."""
     known = dict(zip((v.number for v in body.inputs), values, strict=True))
     for record in body.records:
-        inputs = [a.value if isinstance(a, Literal) else known[a.number] for a in record.inputs]
-        out = record.primitive.function(*inputs, **record.params)
-        outs = out if record.primitive.multiple_outputs else (out,)
-        known.update(zip((v.number for v in record.outputs), outs, strict=True))
+        apply_record(record, known)
     return [a.value if isinstance(a, Literal) else known[a.number] for a in body.outputs]
+
+
+def apply_record(record: Record, known: dict[int, Any]) -> None:
+    """Apply a step to values that may be traced, which are known by number."""
+    inputs = [a.value if isinstance(a, Literal) else known[a.number] for a in record.inputs]
+    out = record.primitive.function(*inputs, **record.params)
+    outs = out if record.primitive.multiple_outputs else (out,)
+    known.update(zip((v.number for v in record.outputs), outs, strict=True))
 
 
 def types_of(atoms: Sequence[Atom]) -> list[ArrayType]:

@@ -90,6 +90,7 @@ class Rules:
         rules.pull = pull
         rules.push = lambda tangents, _out, args, _params: self.forward(-1, args, tangents)[1]
         ruled = General(primitive.name, primitive.impl, multiple_outputs=True, custom=rules, holomorphic=True)
+        ruled.function = primitive.function
         return ruled, self.spec(*values)
 
     def forward(self, level: int, values: Sequence[Any], tangents: Sequence[Any]) -> Any:

@@ -105,7 +105,9 @@ def below(x: Any, values: Sequence[Any]) -> Any:
 
 def _with(rules: Rules) -> General:
     """Return a primitive for one record in reverse mode."""
-    return General(primitive.name, primitive.impl, multiple_outputs=True, custom=rules, holomorphic=True)
+    made = General(primitive.name, primitive.impl, multiple_outputs=True, custom=rules, holomorphic=True)
+    made.function = primitive.function
+    return made
 
 
 def _zeros(x: Any) -> Any:

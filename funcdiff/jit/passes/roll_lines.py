@@ -1,0 +1,200 @@
+"""A tape as arrays of numbers, in which repeated blocks are found by comparing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.keys import key_of
+from funcdiff.core.primitive import REGISTRY
+from funcdiff.core.tape import Literal, Record, Tape, Variable
+from funcdiff.primitives.indexing import HOLE
+
+REPETITIONS = 4
+NEAR = 4096  # records between a value and its use that count as near
+WINDOW = 16
+PERIODS = 12
+LITERAL = 1 << 40
+PYTHON = frozenset([bool, int, float, complex])
+_SINGLE = (HOLE,)
+_NONE: tuple[Any, list[Any]] = (None, [])
+_PLAIN: tuple[Any, int, list[Any]] = (None, -1, [])
+
+
+class Lines:
+    """A tape as arrays: a token per record, and a code per operand.
+
+    A token says what a record does and how far back its operands are.  The code of a variable is the place of its
+    making among all outputs of records (inputs come before, below 0); the code of a literal is `LITERAL` plus its
+    place in `literals`.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.literals: list[Any] = []
+        code_of = {v.number: n - len(tape.inputs) for n, v in enumerate(tape.inputs)}
+        made_by = dict.fromkeys(code_of, -NEAR)  # the record that makes a variable
+        kinds: dict[Any, int] = {}
+        settings = _Settings()
+        tokens, codes, slots, outs = [], [], [0], [0]
+        self.templates: list[Any] = []
+        self.made_at: list[Variable] = []
+        literals, made_at = self.literals, self.made_at
+        for position, record in enumerate(tape.records):
+            template, setting, numbers = settings.of(record) if record.params else _PLAIN
+            self.templates.append(template)
+            token: list[Any] = [id(record.primitive), setting]
+            for atom in record.inputs:
+                if type(atom) is Variable:
+                    number = atom.number
+                    distance = position - made_by[number]
+                    token.append(distance if distance < NEAR else 0)
+                    codes.append(code_of[number])
+                else:
+                    value = atom.value  # type: ignore[union-attr]
+                    kind = type(value)
+                    token.append(kind if kind in PYTHON else -1 - _number(kinds, type_of(value)))
+                    codes.append(LITERAL + len(literals))
+                    literals.append(value)
+            for index in numbers:
+                codes.append(LITERAL + len(literals))
+                literals.append(index)
+            for v in record.outputs:
+                code_of[v.number] = len(made_at)
+                made_by[v.number] = position
+                made_at.append(v)
+                token.append(_number(kinds, v.type))
+            tokens.append(hash(tuple(token)))
+            slots.append(len(codes))
+            outs.append(len(made_at))
+        self.tokens = np.array(tokens, np.int64)
+        self.codes = np.array(codes, np.int64)
+        self.slots = np.array(slots)
+        self.outs = np.array(outs)
+        self.code_of = code_of
+        self.guard_codes = np.array([self.code_of[g.variable.number] for g in tape.guards], np.int64)
+
+    def regions(self) -> list[tuple[int, int, int]]:
+        """Return (start, period, repetitions) of what may be loops, in order and apart from each other."""
+        found = []
+        for period in self._periods():
+            same = np.concatenate([[False], self.tokens[:-period] == self.tokens[period:], [False]])
+            edges = np.flatnonzero(same[1:] != same[:-1])
+            for start, stop in edges.reshape(-1, 2).tolist():
+                repetitions = (stop - start) // period + 1
+                if repetitions >= REPETITIONS:
+                    found.append((start, period, repetitions, stop + period))
+        found.sort(key=lambda r: (-(r[2] - 1) * r[1], r[1]))
+        taken: list[tuple[int, int, int, int]] = []
+        for region in found:
+            if all(region[3] <= other[0] or region[0] >= other[3] for other in taken):
+                taken.append(region)
+        return [(start, period, n) for start, period, n, _ in sorted(taken)]
+
+    def _periods(self) -> list[int]:
+        """Return the commonest distances between windows that are alike."""
+        tokens = self.tokens.astype(np.uint64)
+        window = min(WINDOW, max(1, len(tokens) // (2 * REPETITIONS)))
+        weights = np.uint64(0x9E3779B97F4A7C15) ** np.arange(1, window + 1, dtype=np.uint64)
+        count = len(tokens) - window + 1
+        windows = np.zeros(count, np.uint64)
+        for n in range(window):
+            windows += tokens[n : n + count] * weights[n]
+        order = np.argsort(windows, kind="stable")
+        alike = windows[order][1:] == windows[order][:-1]
+        distances = (order[1:] - order[:-1])[alike]
+        return [int(d) for d, _ in Counter(distances.tolist()).most_common(PERIODS) if d > 0]
+
+    def uses(self) -> tuple[Any, Any]:
+        """Return, for every output, the last record that reads it, and whether a guard asks for it.
+
+        What the tape returns is read one past its end.
+        """
+        last = np.full(len(self.made_at), -1)
+        users = np.repeat(np.arange(len(self.tape.records)), np.diff(self.slots))
+        variable = (self.codes >= 0) & (self.codes < LITERAL)
+        last[self.codes[variable]] = users[variable]  # later ones overwrite
+        for v in self.tape.outputs:
+            if isinstance(v, Variable) and self.code_of[v.number] >= 0:
+                last[self.code_of[v.number]] = len(self.tape.records)
+        asked = np.zeros(len(last), bool)
+        asked[self.guard_codes[self.guard_codes >= 0]] = True
+        return last, asked
+
+
+def _number(kinds: dict[Any, int], kind: ArrayType) -> int:
+    return kinds.setdefault((kind.shape, id(kind.dtype)), len(kinds))  # dtypes of numbers exist once
+
+
+class _Settings:
+    """Numbers of the params of records, equal where they are but for the integers of an index."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Any, int] = {}
+        self.of_object: dict[int, Any] = {}
+        self.getitem = REGISTRY["getitem"]
+
+    def of(self, record: Record) -> tuple[Any, int, list[Any]]:
+        """Return an index without its integers, or None; the number of the params; those integers."""
+        index = record.params.get("index")
+        if type(index) is int and record.primitive is self.getitem:
+            return _SINGLE, -2, [index]
+        found = self.of_object.get(id(record.params))
+        if found is None:
+            template, integers = template_of(record)
+            key = key_of_params(record.params) if template is None else ("template", key_of(template))
+            number = self.numbers.setdefault(key, len(self.numbers))
+            found = self.of_object[id(record.params)] = template, number, integers
+        return found
+
+
+def key_of_params(params: dict[str, Any]) -> Any:
+    """Return a key that is equal for equal settings; the bodies of loops are equal if they do the same."""
+    return tuple((k, key_of_body(v) if isinstance(v, Tape) else key_of(v)) for k, v in sorted(params.items()))
+
+
+def key_of_body(body: Tape) -> Any:
+    """Return a key that is equal for bodies that do the same to the same inputs."""
+    places: dict[int, int] = {}
+    for v in (*body.inputs, *(v for r in body.records for v in r.outputs)):
+        places[v.number] = len(places)
+
+    def key(atom: Any) -> Any:
+        return ("literal", key_of(atom.value)) if isinstance(atom, Literal) else places[atom.number]
+
+    steps = tuple(
+        (
+            r.primitive,
+            tuple(map(key, r.inputs)),
+            key_of_params(r.params),
+            tuple((v.type.shape, v.type.dtype.char) for v in r.outputs),
+        )
+        for r in body.records
+    )
+    inputs = tuple((v.type.shape, v.type.dtype.char) for v in body.inputs)
+    return inputs, steps, tuple(map(key, body.outputs))
+
+
+def template_of(record: Record) -> tuple[Any, list[Any]]:
+    """Return an index without its integers, and those; (None, []) where a record has no plain index."""
+    index = _index(record)
+    if index is None:
+        return _NONE
+    items = index if type(index) is tuple else (index,)
+    if not all(type(i) in (int, np.int64, slice) for i in items):
+        return _NONE
+    numbers = [int(i) for i in items if type(i) is not slice]
+    if not numbers:
+        return _NONE
+    return tuple(i if type(i) is slice else HOLE for i in items), numbers
+
+
+def _index(record: Record) -> Any:
+    if record.primitive is REGISTRY["getitem"]:
+        return record.params["index"]
+    if record.primitive is REGISTRY["update_at"] and len(record.params["path"]) == 1:
+        return record.params["path"][0][1].get("index")
+    return None
