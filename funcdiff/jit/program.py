@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
 from funcdiff.jit.nesting import flatten_as, nest
 from funcdiff.jit.passes.pipeline import optimise, optimise_for
 from funcdiff.jit.passes.weakening import weaken
+from funcdiff.jit.quiet import quietly
 from funcdiff.jit.scalar_source import RAISED, generate_scalar, is_scalar
 from funcdiff.jit.source import Miss, Source, generate
 
@@ -134,8 +133,7 @@ class Program:
             out = self.builtin.call(*leaves)
             return out if self._flatten is None or type(out) is Miss else self._flatten(out)
         if self._mixed is not None:
-            with np.errstate(all="ignore"):
-                return self._mixed(leaves)
+            return quietly(self._mixed, leaves)
         return self.replay(leaves)
 
 
@@ -178,10 +176,9 @@ class _Replay:
                     return out
             except RAISED:  # where NumPy answers inf or NaN
                 pass
-        with np.errstate(all="ignore"):
-            out = (self._array_code or self.code)(leaves)
-            if out is None:
-                if self._strong_code is None:
-                    self._strong_code = Code(generate(self.strong, backend=self.backend))
-                out = self._strong_code(leaves)
+        out = quietly(self._array_code or self.code, leaves)
+        if out is None:
+            if self._strong_code is None:
+                self._strong_code = Code(generate(self.strong, backend=self.backend))
+            out = quietly(self._strong_code, leaves)
         return out

@@ -31,6 +31,7 @@ _EXTREMA: dict[str, tuple[Any, str]] = {
     "max": (np.maximum.reduce, "maximum_reduce"),
     "min": (np.minimum.reduce, "minimum_reduce"),
 }
+FEW = 1000  # elements of which a product is quicker than a sum
 _TAKEN = re.compile(r"x\d+|b\d+|t|run|make")
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
@@ -319,7 +320,11 @@ class Writer:
         if not v.type.shape:
             self.lines.append(f"if {v} != {v}: return None")
             return
-        self.lines.append(f"t = {self.name_of(add_reduce, 'add_reduce')}({v}, None)")
+        shape, dtype = v.type
+        if len(shape) == 1 and shape[0] <= FEW and dtype.kind == "f":  # squares have a NaN where there is one
+            self.lines.append(f"t = {v}.dot({v})")
+        else:
+            self.lines.append(f"t = {self.name_of(add_reduce, 'add_reduce')}({v}, None)")
         self.lines.append("if t != t: return None")
 
     def results(self) -> None:

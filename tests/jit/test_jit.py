@@ -385,6 +385,24 @@ def test_scalar_programs(make):
         assert "b0" not in jit(loss).lower(0.5, 0.7).source
 
 
+def test_negations_go_where_they_cost_nothing():
+    """Products with negated factors, and -x - x, keep the signs of zeros."""
+    x = np.array([0.0, -0.0, 1.5, np.inf, -np.inf, np.nan, -3.0])
+    y = np.array([2.0, 0.0, -0.0, 1.0, 2.0, 1.0, np.inf])
+
+    def products(x, y):
+        return x * y, -x * y, y * -x, -x * -y, -x - x, -(x * y) - x * y, x - -x
+
+    names = [r.primitive.name for r in jit(products).lower(x, y).optimized.records]
+    assert names.count("multiply") <= 4
+    with np.errstate(all="ignore"):
+        compiled = jit(products)
+        for _ in range(2):
+            for found, expected in zip(compiled(x, y), products(x, y), strict=True):
+                assert_array_equal(found, expected)
+                assert_array_equal(np.signbit(found[:5]), np.signbit(expected[:5]))
+
+
 def test_scalar_programs_where_python_raises_and_numpy_answers():
     with np.errstate(all="ignore"):
         for f in (

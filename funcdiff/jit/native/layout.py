@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.jit.native.engine import Unavailable
+from funcdiff.jit.native.engine import Unavailable, runtime
 
 # offsets in bytes, of CPython's objects
 TYPE = 8  # of every object
@@ -20,6 +20,7 @@ BYTES = 32  # the content of a bytes object
 DATA = 16
 AXES = 24
 SHAPE = 32
+STRIDES = 40
 DESCRIPTOR = 56
 FLAGS = 64
 WEAK = 72
@@ -52,6 +53,7 @@ def symbols() -> dict[str, int]:
     }
     table = _api_table()
     found |= {name: int(table[number] or 0) for name, number in _API.items()}
+    found["memcmp"] = runtime("memcmp") or 0
     if not all(found.values()):
         raise Unavailable("this interpreter does not export what the compiled code calls")
     if found["PyArray_Type"] != id(np.ndarray):
@@ -110,6 +112,7 @@ def _check() -> None:
             (bool(flags & ALIGNED), x.flags.aligned),
         ]
         shape = (ctypes.c_int64 * x.ndim).from_address(word(x, SHAPE))
-        same.append((tuple(shape), x.shape))
+        strides = (ctypes.c_int64 * x.ndim).from_address(word(x, STRIDES))
+        same += [(tuple(shape), x.shape), (tuple(strides), x.strides)]
     if any(a != b for a, b in same):
         raise Unavailable("objects of this interpreter, or of NumPy, are not laid out as is known")

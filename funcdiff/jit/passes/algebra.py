@@ -49,7 +49,18 @@ def _subtract(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom
     negated = walk.maker(b, "negative")
     if negated is not None:
         return replace(record, primitive=REGISTRY["add"], inputs=(a, negated.inputs[0]))
+    negated = walk.maker(a, "negative")
+    if negated is not None and negated.inputs[0] == b and _are_floats(record):  # -x - x, zeros included
+        return replace(record, primitive=REGISTRY["multiply"], inputs=(b, Literal(-2.0)))
     return record
+
+
+def _are_floats(record: Record) -> bool:
+    """Tell whether a record computes with floats of the precision of its result."""
+    out = record.outputs[0].type
+    return (
+        out.dtype.kind == "f" and bool(out.shape) and all(kind(a).dtype == out.dtype for a in record.inputs)
+    )
 
 
 def _negative(walk: Rewriter, record: Record, a: Atom) -> Record | Atom:

@@ -9,6 +9,7 @@ from funcdiff.jit.passes.common_subexpressions import merge_common_subexpression
 from funcdiff.jit.passes.constant_folding import fold_constants
 from funcdiff.jit.passes.dead_code import drop_dead_code
 from funcdiff.jit.passes.factorizations import share_factorizations
+from funcdiff.jit.passes.negated_products import reuse_negated_products
 from funcdiff.jit.passes.rearrangements import fold_rearrangements
 from funcdiff.jit.passes.rewriting import Rewriter, chained
 
@@ -20,7 +21,12 @@ def optimise(tape: Tape) -> Tape:
     next ones see, and what they make of a record is seen by all rules at its users.
     """
     rule = chained(
-        fold_rearrangements, fold_broadcasts, simplify_algebra, fold_constants, merge_common_subexpressions()
+        fold_rearrangements,
+        fold_broadcasts,
+        simplify_algebra,
+        reuse_negated_products(),
+        fold_constants,
+        merge_common_subexpressions(),
     )
     return drop_dead_code(Rewriter(drop_dead_code(tape)).run(rule))
 

@@ -1,0 +1,340 @@
+"""A jitted function's programs: which of them a call runs, and when one is recorded."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from funcdiff import errors
+from funcdiff.core.tape import Literal, Tape
+from funcdiff.core.trees import LEAF, flatten, path_name
+from funcdiff.jit import loops as _loops  # noqa: F401  # compiles the bodies of long loops
+from funcdiff.jit.captures import Captures
+from funcdiff.jit.derived import example, is_tangled
+from funcdiff.jit.guards import Path, Paths
+from funcdiff.jit.lowered import Lowered
+from funcdiff.jit.nesting import nesting_of
+from funcdiff.jit.passes.roll import WORTH, roll
+from funcdiff.jit.program import Program
+from funcdiff.jit.record import call
+from funcdiff.jit.rolling import Rolling
+from funcdiff.jit.signature import Signature, Statics
+from funcdiff.jit.source import Unsteady
+from funcdiff.transforms.reverse import ROLLING, writes_program
+from funcdiff.transforms.trace import trace
+
+SIGNATURES = 256  # kept per function
+WRITES = 8  # into captured arrays, after each of which a program is recorded anew; then there is a warning
+_STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
+_MISSING: Any = object()
+_float64 = np.float64
+_ndarray = np.ndarray
+
+
+class Entry:
+    """What has been recorded for one signature."""
+
+    def __init__(self, name: str) -> None:
+        self.paths = Paths(name)
+        self.by_value: dict[Any, Entry] | None = None  # where Python numbers must stay Python numbers
+
+
+class Compiled:
+    """A jitted function's programs."""
+
+    def __init__(self, f: Callable[..., Any], statics: Statics, backend: str) -> None:
+        self.f = f
+        self.statics = statics
+        self.backend = backend
+        self.install: Callable[[Any, Any], None] = lambda native, captured: None
+        self.name = errors.function_name(f)
+        self.entries: dict[Any, Entry] = {}
+        self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
+        self.captures = Captures(f)
+        self.writes = 0  # into captured arrays, lately
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the function, by what has been compiled if there is something."""
+        if not kwargs:
+            out = self.quick(args, [])
+            if out is not _MISSING:
+                return out
+        if not self.statics.any:
+            leaves, tree = flatten((args, kwargs))
+            out = self.quick(leaves, [tree.spec])  # type: ignore[union-attr]
+            if out is not _MISSING:
+                return out
+        return self.call(args, kwargs)
+
+    def quick(self, leaves: Sequence[Any], key: list[Any]) -> Any:
+        """Run what is there for leaves all of which are arrays of one axis or more, or floats."""
+        plain = True
+        for a in leaves:
+            kind = type(a)
+            if kind is _ndarray and a.ndim:
+                key.append(a.shape)
+                key.append(a.dtype)
+            elif kind is _float64:
+                key.append(_float64)
+            elif kind is float:
+                key.append(float)
+                plain = False
+            else:
+                return _MISSING
+        entry = self.fast.get(tuple(key))
+        if entry is None or not self.captures.same():
+            return _MISSING
+        path = entry.paths.recent
+        values = leaves if plain else [_float64(a) if type(a) is float else a for a in leaves]
+        try:
+            if path is not None and not path.keys:
+                out = path.program(*values)
+                return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
+            found = entry.paths.find(partial(_run, values=values))
+        except Unsteady:
+            return _MISSING
+        return _MISSING if found is None else found[0].out_tree.unflatten(found[1])
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the function, recording what has not been recorded yet."""
+        rest, named, static = self.statics.part(args, kwargs)
+        signature = Signature(self.f, rest, named, static)
+        if signature.traced:
+            return self._call_traced(signature, args, kwargs)
+        entry, places = self._entry(signature)
+        try:
+            found = self._find(entry, signature, [signature.values[n] for n in places], _run)
+        except Unsteady:
+            found = None
+        if found is None:
+            return self.f(*args, **kwargs)
+        path, out = found
+        if not static:
+            self._remember(args, signature, entry)
+        return path.out_tree.unflatten(out)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Compile for these arguments, and return what the function is compiled to."""
+        rest, named, static = self.statics.part(args, kwargs)
+        signature = Signature(self.f, rest, named, static)
+        entry, places = self._entry(signature)
+        found = self._find(entry, signature, [example(signature.values[n]) for n in places], _check)
+        if found is None:
+            raise errors.TapeError(
+                errors.at_user_line(f"{self.name} closes over traced values, so it is not compiled")
+            )
+        return Lowered(found[0].program)
+
+    def _call_traced(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if writes_program(signature.values):  # one program is written, of which this is a part
+            return self.f(*args, **kwargs)
+        entry, places = self._entry(signature)
+        values = [signature.values[n] for n in places]
+        try:
+            found = self._find(entry, signature, [example(v) for v in values], _check)
+            if found is None or (found[0].keys and any(map(_is_mapped, values))):
+                return self.f(*args, **kwargs)
+            path = found[0]
+            return path.out_tree.unflatten(call(path.program, values))
+        except Unsteady:
+            return self.f(*args, **kwargs)
+
+    def _entry(self, signature: Signature) -> tuple[Entry, list[int]]:
+        """Return the entry of a signature, and which of its leaves are inputs."""
+        if not self.captures.same():
+            self._forget()
+        entry = _get(self.entries, signature.key, self.name)
+        if entry.by_value is None:
+            return entry, signature.dynamic(by_value=False)
+        numbers = tuple(
+            (type(v), repr(v))
+            for v, kind in zip(signature.values, signature.key[1], strict=True)
+            if len(kind) == 3 and kind[2] is not None
+        )
+        return _get(entry.by_value, numbers, self.name), signature.dynamic(by_value=True)
+
+    def _forget(self) -> None:
+        """Drop all programs: something that they captured has changed."""
+        name = self.captures.written() if self.entries and self.captures.bound() else None
+        self.captures = Captures(self.f, self.captures)
+        self.entries.clear()
+        self.fast.clear()
+        self.install(None, None)
+        if name is None:
+            return
+        self.writes += 1
+        if self.writes == WRITES:
+            warnings.warn(
+                errors.at_user_line(
+                    f"jit of {self.name} has been recorded anew {WRITES} times because an array that it reads from "
+                    f"{name} had been written to. From now on it runs without being compiled while that "
+                    "goes on. Pass the array as an argument."
+                ),
+                errors.PerformanceWarning,
+                stacklevel=2,
+            )
+
+    def _is_restless(self) -> bool:
+        """Tell whether recording is a waste: captured arrays are written to all the time."""
+        if self.writes < WRITES:
+            return False
+        self.writes -= 1  # one is added by every write that is noticed
+        return True
+
+    def _find(
+        self, entry: Entry, signature: Signature, values: list[Any], run: Callable[[Path, list[Any]], Any]
+    ) -> tuple[Path, Any] | None:
+        """Return the path for these values and what `run` made of it, recording it if it is new."""
+        found = entry.paths.find(lambda path: run(path, values))
+        if found is not None:
+            return found
+        if run is _run and (entry.paths.thrashing or self._is_restless()):
+            return None
+        places = [n for n in range(len(signature.values)) if n not in dict(signature.objects)]
+        by_value = len(values) < len(places)
+        path = self._record(signature, values, signature.dynamic(by_value))
+        if path is None:
+            return None
+        if not by_value and self._has_python_numbers(signature) and not _is_strong(path.program.recorded):
+            entry.by_value = {}
+            entry, places = self._entry(signature)
+            return self._find(entry, signature, [values[_place(n, signature)] for n in places], run)
+        entry.paths.add(path)
+        return path, run(path, values)
+
+    def _record(self, signature: Signature, values: list[Any], places: list[int]) -> Path | None:
+        """Record the function at these values."""
+        trees: list[Any] = []
+        full = list(signature.values)
+        for n, x in signature.objects:
+            full[n] = x
+        for n, kind in enumerate(signature.key[1]):
+            if n not in places and len(kind) == 3:
+                full[n] = full[n].item()
+
+        def flat(*leaves: Any) -> Any:
+            now = list(full)
+            for n, leaf in zip(places, leaves, strict=True):
+                now[n] = leaf
+            args, kwargs = signature.tree.unflatten(now)
+            args, kwargs = self.statics.join(args, kwargs, signature.static)
+            outs, tree = flatten(self.f(*args, **kwargs))
+            trees.append(tree)
+            return outs
+
+        flat.__qualname__ = self.name
+        tape = self._trace(flat, values)
+        self.captures = Captures(
+            self.f, self.captures
+        )  # what has been bound meanwhile, or written by f itself
+        if is_tangled(tape):
+            return None
+        tape = roll(tape, WORTH[self.backend])
+        names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
+        tape = replace(tape, input_names=tuple(names[n] for n in places))
+        tree = trees[-1]
+        if self.backend == "numpy":
+            return Path(Program(tape), tree)
+        return Path(Program(tape, self.backend, nesting_of(tree), _is_strong(tape)), tree)
+
+    def _trace(self, flat: Callable[..., Any], values: list[Any]) -> Tape:
+        """Record the program, what is to be differentiated of it with loops in the place of repeated blocks."""
+        rolling = Rolling(WORTH[self.backend] // 4)
+        token = ROLLING.set(rolling)
+        try:
+            tape = trace(flat)(*values)
+        finally:
+            ROLLING.reset(token)
+        if rolling.used:
+            try:
+                tape.validate()
+            except errors.TapeError:  # a value of what was rolled has been kept elsewhere
+                return trace(flat)(*values)
+        return tape
+
+    @staticmethod
+    def _has_python_numbers(signature: Signature) -> bool:
+        return any(len(kind) == 3 and kind[2] is not None for kind in signature.key[1])
+
+    def _remember(self, args: tuple[Any, ...], signature: Signature, entry: Entry) -> None:
+        """Enter what `quick` looks up, by position where all arguments are leaves of its kinds."""
+        key: list[Any] = [] if all(map(_is_quick, args)) and not signature.has_names else [signature.key[0]]
+        for a in signature.leaves:
+            if not _is_quick(a):
+                return
+            key += (a.shape, a.dtype) if type(a) is _ndarray else (type(a),)
+        if entry is self.entries.get(signature.key):
+            if len(self.fast) >= SIGNATURES:
+                self.fast.clear()
+            self.fast[tuple(key)] = entry
+            path = entry.paths.recent
+            flat = all(map(_is_quick, args)) and not signature.has_names
+            if (
+                path is not None
+                and path.program.builtin is not None
+                and flat
+                and nesting_of(path.out_tree) is not None
+            ):
+                watched = self.captures.watched()
+                if watched is not None:
+                    self.install(path.program.builtin, watched)
+
+
+def _is_quick(a: Any) -> bool:
+    kind = type(a)
+    return kind is float or kind is _float64 or (kind is _ndarray and a.ndim > 0 and not a.dtype.hasobject)
+
+
+def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:
+    entry = entries.get(key)
+    if entry is None:
+        while len(entries) >= SIGNATURES:
+            entries.pop(next(iter(entries)), None)
+        entry = entries.setdefault(key, Entry(name))
+    return entry
+
+
+def _run(path: Path, values: Sequence[Any]) -> Any:
+    return path.program(*values)
+
+
+def _check(path: Path, values: Sequence[Any]) -> Any:
+    return path.check(*values)
+
+
+def _is_mapped(x: Any) -> bool:
+    while hasattr(x, "recorder"):
+        if x.recorder.batch and x.place:
+            return True
+        x = x.value
+    return False
+
+
+def _place(n: int, signature: Signature) -> int:
+    """Return where a leaf stands among those that are numbers."""
+    before = [m for m, _ in signature.objects if m < n]
+    return n - len(before)
+
+
+def _is_strong(tape: Tape) -> bool:
+    """Tell whether a Python number could be an array as well: no dtype on the tape gives way to it."""
+    for record in tape.records:
+        for atom in (*record.inputs, *record.outputs):
+            if isinstance(atom, Literal):
+                if isinstance(atom.value, (np.ndarray, np.generic)) and atom.value.dtype not in _STRONG:
+                    return False
+            elif atom.type.dtype not in _STRONG:
+                return False
+    return True
+
+
+def _input_name(path: tuple[Any, ...]) -> str:
+    """Name a leaf of (args, kwargs)."""
+    if path[0] == 0:
+        return f"arg{path[1]}{path_name(path[2:])}"
+    return f"{path[1]}{path_name(path[2:])}"

@@ -1,0 +1,222 @@
+"""Writes into arrays that a compiled function captures are noticed, wherever and however they lie."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import funcdiff as fd
+from funcdiff import jit
+from funcdiff.errors import PerformanceWarning
+from funcdiff.jit.captures import Captures
+from funcdiff.jit.compiled import WRITES
+
+X = np.linspace(0.1, 2.0, 6)
+
+pytestmark = pytest.mark.usefixtures("both_backends")
+
+LAYOUTS = {
+    "contiguous": lambda: np.arange(6.0),
+    "single precision": lambda: np.arange(6, dtype=np.float32),
+    "integers": lambda: np.arange(6),
+    "truth values": lambda: np.arange(6) % 2 == 0,
+    "complex": lambda: np.arange(6) + 1j,
+    "a column": lambda: np.arange(24.0).reshape(6, 4)[:, 1],
+    "columns": lambda: np.arange(24.0).reshape(6, 4)[:, 1:3],
+    "in Fortran's order": lambda: np.asfortranarray(np.arange(12.0).reshape(6, 2)),
+    "reversed": lambda: np.arange(6.0)[::-1],
+    "gaps everywhere": lambda: np.arange(288.0).reshape(6, 8, 6)[:, ::2, ::3],
+    "repeated": lambda: np.broadcast_to(np.arange(6.0)[:, None], (6, 3)),
+    "no axes": lambda: np.array(3.0),
+    "large": lambda: np.arange(6000.0).reshape(6, 1000),
+    "large and odd": lambda: np.arange(6006, dtype=np.int8).reshape(6, 1001),
+    "large with gaps": lambda: np.arange(12000.0).reshape(6, 2000)[:, 3:1999],
+}
+
+
+class Counted:
+    def __init__(self):
+        self.calls = 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_write_is_noticed(layout):
+    w, count = LAYOUTS[layout](), Counted()
+    base = w if w.base is None else w.base
+
+    def f(x):
+        count.calls += 1
+        return np.sum(x * w.reshape(len(w), -1).sum(axis=1)) if w.ndim else x * w
+
+    compiled = jit(f)
+    for value in (1, 0, 3):
+        for _ in range(3):
+            found = compiled(X)
+        calls = count.calls
+        np.testing.assert_allclose(found, f(X), rtol=1e-13)
+        count.calls = calls
+        base[...] = value
+    assert count.calls == 3  # arrays that hold the same are not recorded again
+
+
+def test_bits_count():
+    w = np.array([1.0, np.nan, 0.0])
+    count = Counted()
+
+    def f(x):
+        count.calls += 1
+        return x / w
+
+    compiled = jit(f)
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            assert compiled(np.ones(3))[2] == np.inf
+        w[2] = -0.0
+        assert compiled(np.ones(3))[2] == -np.inf
+    assert count.calls == 2
+
+
+def test_shapes_indices_and_decisions_count():
+    size, order, mask = np.array([2]), np.array([0, 1]), np.array([True, False, True])
+
+    def f(x):
+        found = np.ones(size[0]) * x[order].sum() + x[:3][mask].sum()
+        return found if size[0] < 4 else found[:1]
+
+    compiled = jit(f)
+    for _ in range(2):
+        assert_array_equal(compiled(X), f(X))
+    size[0] = 5
+    assert_array_equal(compiled(X), f(X))
+    order[:] = 4
+    assert_array_equal(compiled(X), f(X))
+    mask[:] = False
+    assert_array_equal(compiled(X), f(X))
+
+
+def test_defaults_and_inner_functions():
+    inner_weights = np.ones(6)
+
+    def inner(x):
+        return x * inner_weights
+
+    def f(x, weights=np.ones(6)):  # noqa: B008
+        return inner(x) * weights
+
+    compiled = jit(lambda x: f(x))
+    assert_array_equal(compiled(X), X)
+    f.__defaults__[0][:] = 2
+    assert_array_equal(compiled(X), 2 * X)
+    inner_weights[0] = 5
+    assert_array_equal(compiled(X), f(X))
+
+
+def test_derivatives_and_batches_of_a_compiled_function():
+    w = np.ones(6)
+    compiled = jit(lambda x: np.sum(w * x**2))
+    for value in (1.0, 3.0):
+        w[:] = value
+        for _ in range(2):
+            assert_array_equal(fd.grad(compiled)(X), 2 * value * X)
+            assert_array_equal(jit(fd.grad(compiled))(X), 2 * value * X)
+            np.testing.assert_allclose(fd.vmap(compiled)(np.stack([X, X]))[1], value * np.sum(X**2))
+
+
+def test_what_the_function_itself_writes_is_written_as_it_is_recorded():
+    count = np.zeros(1)
+    total = 0
+
+    def f(x):
+        nonlocal total
+        count[0] += 1
+        total += 1
+        return x * 2
+
+    compiled = jit(f)
+    for _ in range(4):
+        assert_array_equal(compiled(X), 2 * X)
+    assert count[0] == 1
+    assert total == 1
+
+
+def test_names_bound_after_the_function_was_compiled():
+    def outer():
+        compiled = jit(lambda x: x * late)
+        late = np.ones(6)
+        first = compiled(X), compiled(X)
+        late[:] = 2
+        second = compiled(X)
+        late = np.full(6, 3.0)
+        return (*first, second, compiled(X))
+
+    for found, factor in zip(outer(), (1, 1, 2, 3), strict=True):
+        assert_array_equal(found, X * factor)
+
+
+def test_another_shape_or_dtype_of_the_same_memory():
+    w = np.arange(6.0)
+    compiled = jit(lambda x: x[: len(w)].sum() + w.sum())
+    assert compiled(X) == X.sum() + 15
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        w.shape = (3, 2)
+    assert compiled(X) == X[:3].sum() + 15
+
+
+def test_an_array_that_changes_all_the_time():
+    w, count = np.zeros(6), Counted()
+
+    def f(x):
+        count.calls += 1
+        return x * w
+
+    compiled = jit(f)
+
+    def run():
+        for n in range(4 * WRITES):
+            w[:] = n
+            assert_array_equal(compiled(X), X * n)
+
+    with pytest.warns(PerformanceWarning, match="Pass the array as an argument"):
+        run()
+    n = w[0]
+    for _ in range(4 * WRITES):
+        assert_array_equal(compiled(X), X * n)
+    calls = count.calls
+    compiled(X)
+    assert count.calls == calls  # compiled again
+
+
+def test_copies_are_taken_once():
+    w = np.ones(6)
+
+    def f(x):
+        return x * w
+
+    first = Captures(f)
+    again = Captures(f, first)
+    assert first.contents[id(w)] is again.contents[id(w)]
+    w[0] = 2
+    assert Captures(f, first).contents[id(w)] is not first.contents[id(w)]
+
+
+def test_results_are_the_callers_own():
+    compiled = jit(lambda x: (x * 2, np.sum(x), [x + 1]))
+    found = [compiled(X + n) for n in range(6)]
+    for n, (double, total, (more,)) in enumerate(found):
+        assert_array_equal(double, (X + n) * 2)
+        assert total == np.sum(X + n)
+        assert_array_equal(more, X + n + 1)
+    del double, more
+    view = found[-1][0][::2]
+    del found
+    compiled(X)
+    compiled(X * 5)
+    assert_array_equal(view, ((X + 5) * 2)[::2])
+    reference = memoryview(compiled(X)[0])
+    for n in range(4):
+        compiled(X + n)
+    assert_array_equal(np.asarray(reference), X * 2)
