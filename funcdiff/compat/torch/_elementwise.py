@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._apply import NUMBERS, cast, deliver, method
+from funcdiff.compat.torch._apply import NUMBERS, cast, constant, deliver, method
 from funcdiff.compat.torch._errors import not_a_tensor
 from funcdiff.compat.torch._graph import LEAF, new_node, node_class, rule_of
 from funcdiff.compat.torch._promotion import real_of, result_dtype
@@ -23,8 +23,13 @@ from funcdiff.core.primitive import reads
 _ndarray = np.ndarray
 
 
-def unary(name: str, function: Any, node: str, methods: Sequence[str] | None = None) -> Any:
-    """Make the operation of an elementwise primitive of one argument."""
+def unary(
+    name: str, function: Any, node: str, methods: Sequence[str] | None = None, integers: Any = None
+) -> Any:
+    """Make the operation of an elementwise primitive of one argument.
+
+    Integers are answered by the function `integers`; without it, as real numbers.
+    """
     primitive = function.primitive
     impl = primitive.impl
     keep_out, keep_x = reads(primitive.partials[0]) or (False, False)
@@ -36,8 +41,12 @@ def unary(name: str, function: Any, node: str, methods: Sequence[str] | None = N
             raise not_a_tensor(name, "input", 1, input)
         x = input.value
         if type(x) is not _ndarray:
+            if integers is not None and x.dtype.kind in "biu":
+                return deliver(constant(integers, (input,)), out)
             return lower(function(cast(lift(input), real_of(x.dtype))))
         if x.dtype.kind not in "fc":
+            if integers is not None:
+                return deliver(constant(integers, (input,)), out)
             x = cast(x, real_of(x.dtype))
         token = silence(QUIETLY)
         try:

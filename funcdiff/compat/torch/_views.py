@@ -60,15 +60,32 @@ def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any
         out.edge = None
     else:
         old = x.value
-        record = (_rules.get(lens) or _rule(lens), 0, params, old.shape, old.dtype, value.shape, None)
+        record = (_rules.get(lens) or rule_of_lens(lens), 0, params, old.shape, old.dtype, value.shape, None)
         out.edge = new_node(cls, (x if edge is LEAF else edge,), record, None, None)
+    return out
+
+
+def view_through(x: Tensor, value: Any, lens: Any, params: dict[str, Any], edge: Any) -> Any:
+    """Return a view that several nodes lead to, the last of which is given; None if nothing is recorded."""
+    out: Any = new_tensor(Tensor)
+    out.value = value
+    out.edge = edge
+    version = out.version = x.version
+    base = out.base = _new_view(_View)
+    base.parent = x
+    base.lens = lens
+    base.params = params
+    base.seen = version[0] if type(version) is list else 0
+    base.forbidden = "" if STATE.recording else _unrecorded()
+    if x.base is not None:
+        base.forbidden = x.base.forbidden or base.forbidden
     return out
 
 
 _rules: dict[Any, Any] = {}
 
 
-def _rule(lens: Any) -> Any:
+def rule_of_lens(lens: Any) -> Any:
     """Return the rule of a lens, and remember it."""
     found = _rules[lens] = rule_of(lens.primitive)
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from funcdiff.compat.torch._apply import (
     NUMBERS,
+    call,
     cast,
     composed,
     composite,
@@ -18,10 +19,11 @@ from funcdiff.compat.torch._apply import (
     method,
 )
 from funcdiff.compat.torch._elementwise import binary, unary
-from funcdiff.compat.torch._graph import ZeroNode
+from funcdiff.compat.torch._graph import ZeroNode, node_class
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import in_place
+from funcdiff.compat.torch.ops import rules
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.numpy import where
 
@@ -284,34 +286,35 @@ method(_assigned(pow_, "pow"), "__ipow__")
 
 # --- products and quotients with a sum ---------------------------------------------------------------
 
-_Addcmul, _Addcdiv, _Lerp = (
-    composed("AddcmulBackward0"),
-    composed("AddcdivBackward0"),
-    composed("LerpBackward0"),
+_Addcmul, _Addcdiv, _Lerp, _LerpByTensor = (
+    node_class(name) for name in ("AddcmulBackward0", "AddcdivBackward0", "LerpBackward0", "LerpBackward1")
 )
-_Xlogy, _LerpByTensor = composed("XlogyBackward0"), composed("LerpBackward1")
+_Xlogy = composed("XlogyBackward0")
 
 
 @method
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
     """As `torch.addcmul`: ``input + value * tensor1 * tensor2``."""
-    made = composite(_Addcmul, lambda x, y, z: x + value * y * z, (input, tensor1, tensor2))
-    return deliver(made, out)
+    made = call(_Addcmul, rules.addcmul, (input, tensor1, tensor2, value), _NO_PARAMS)
+    return made if out is None else deliver(made, out)
 
 
 @method
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
     """As `torch.addcdiv`: ``input + value * tensor1 / tensor2``."""
-    return deliver(composite(_Addcdiv, lambda x, y, z: x + value * (y / z), (input, tensor1, tensor2)), out)
+    made = call(_Addcdiv, rules.addcdiv, (input, tensor1, tensor2, value), _NO_PARAMS)
+    return made if out is None else deliver(made, out)
 
 
 @method
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     """As `torch.lerp`: ``input + weight * (end - input)``."""
-    by_tensor = isinstance(weight, Tensor)
-    operands = (input, end, weight) if by_tensor else (input, end)
-    made = composite(_LerpByTensor if by_tensor else _Lerp, lambda x, y, w=weight: x + w * (y - x), operands)
-    return deliver(made, out)
+    cls = _LerpByTensor if isinstance(weight, Tensor) else _Lerp
+    made = call(cls, rules.lerp, (input, end, weight), _NO_PARAMS)
+    return made if out is None else deliver(made, out)
+
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 @method

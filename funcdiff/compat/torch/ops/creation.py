@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None) -> Any:
 
 def _shape(size: Sequence[Any], name: str) -> tuple[int, ...]:
     found = sizes(size)
-    if any(n < 0 for n in found):
+    if found and min(found) < 0:
         raise RuntimeError(f"{name}: Dimension size must be non-negative.")
     return found
 
@@ -153,7 +154,14 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, **kwargs: 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, **kwargs: Any) -> Any:
     """As `torch.ones`."""
     shape = _shape(size or (kwargs.pop("size"),), "ones")
-    return made(np.ones(shape, _typed(dtype, Default.real)), requires_grad, **kwargs)
+    return made(_filled(shape, _typed(dtype, Default.real), 1), requires_grad, **kwargs)
+
+
+def _filled(shape: tuple[int, ...], kind: Any, number: Any) -> Any:
+    """Return an array of one number, in half the time of NumPy's `full`."""
+    x = np.empty(shape, kind)
+    x.fill(number)
+    return x
 
 
 def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, **kwargs: Any) -> Any:
@@ -164,7 +172,7 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, **kwargs: 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **kwargs: Any) -> Any:
     """As `torch.full`."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    x = np.full(sizes((size,)), value, _typed(dtype, number_type(value)))
+    x = _filled(sizes((size,)), _typed(dtype, number_type(value)), value)
     return made(x, requires_grad, **kwargs)
 
 
@@ -175,8 +183,13 @@ def eye(
     return made(np.eye(n, m, dtype=_typed(dtype, Default.real)), requires_grad, **kwargs)
 
 
-def _like(function: Any, name: str) -> Any:
+def _like(function: Any, name: str, number: Any = None) -> Any:
+    """Make a function of a tensor's shape and dtype; `number` is what all elements are, if they are known."""
+
     def like(input: Tensor, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if number is not None and dtype is None and not args and not kwargs:
+            value = input.value
+            return wrap(_filled(value.shape, value.dtype, number))
         kwargs.pop("memory_format", None)
         return function(input.shape, *args, dtype=input.dtype if dtype is None else dtype, **kwargs)
 
@@ -185,8 +198,8 @@ def _like(function: Any, name: str) -> Any:
     return like
 
 
-zeros_like = _like(zeros, "zeros_like")
-ones_like = _like(ones, "ones_like")
+zeros_like = _like(zeros, "zeros_like", 0)
+ones_like = _like(ones, "ones_like", 1)
 empty_like = _like(empty, "empty_like")
 full_like = _like(full, "full_like")
 
@@ -222,6 +235,10 @@ def arange(
     **kwargs: Any,
 ) -> Any:
     """As `torch.arange`."""
+    if type(start) is int and type(step) is int and dtype is None and (end is None or type(end) is int):
+        first, last = (0, start) if end is None else (start, end)
+        if step and (last - first) * step >= 0:
+            return made(np.arange(first, last, step, np.int64), requires_grad, **kwargs)
     start, end, step = map(_number, (start, end, step))
     if end is None:
         start, end = 0, start
@@ -256,11 +273,28 @@ def linspace(
         return made(np.array([start], kind), requires_grad, **kwargs)
     first, last = kind.type(start), kind.type(end)
     step = (last - first) / kind.type(steps - 1)
+    if kind == np.float32 and 1 < steps <= _FEW:  # a product of two floats is exact in double precision
+        half = steps // 2
+        x = _counts(steps) * float(step)
+        x[:half] += float(first)
+        x[half:] += float(last)
+        return made(x.astype(kind), requires_grad, **kwargs)
     n = np.arange(steps)
     half = steps // 2
     below = _fused(step, n[:half], first)
     above = _fused(-step, (steps - n[half:] - 1), last)
     return made(np.concatenate([below, above]).astype(kind), requires_grad, **kwargs)
+
+
+_FEW = 4096
+
+
+@lru_cache(maxsize=256)
+def _counts(steps: int) -> Any:
+    """Return how many steps each place lies behind the first, or (negative) before the last."""
+    n = np.arange(steps, dtype=np.float64)
+    n[steps // 2 :] -= steps - 1
+    return n
 
 
 def _fused(step: Any, n: Any, start: Any) -> Any:

@@ -16,17 +16,22 @@ from funcdiff.compat.torch._apply import (
     constant,
     deliver,
     method,
+    of_general,
     real_input,
 )
 from funcdiff.compat.torch._elementwise import unary
 from funcdiff.compat.torch._errors import not_a_tensor
-from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._graph import LEAF, ZeroNode, new_node, node_class
 from funcdiff.compat.torch._promotion import result_dtype
-from funcdiff.compat.torch._tensor import Tensor
+from funcdiff.compat.torch._state import STATE
+from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.ops import rules
+from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.numpy import where
+
+_ndarray = np.ndarray
 
 
 def _of(name: str) -> Any:
@@ -66,9 +71,9 @@ def sinc(input: Any, *, out: Any = None) -> Any:
 deg2rad = unary("deg2rad", _of("deg2rad"), "Deg2RadBackward0")
 rad2deg = unary("rad2deg", _of("rad2deg"), "Rad2DegBackward0")
 sigmoid = unary("sigmoid", rules.sigmoid, "SigmoidBackward0")
-_relu = unary("relu", rules.relu, "ReluBackward0", ())
-_square = unary("square", _of("square"), "PowBackward0", ())
-_abs = unary("abs", _of("absolute"), "AbsBackward0", ())
+relu = unary("relu", rules.relu, "ReluBackward0", integers=lambda x: np.maximum(x, 0))
+square = unary("square", _of("square"), "PowBackward0", integers=lambda x: x * x)
+_real_abs = unary("abs", _of("absolute"), "AbsBackward0", (), integers=_of("absolute"))
 erf = unary("erf", rules.erf, "ErfBackward0")
 erfc = unary("erfc", rules.erfc, "ErfcBackward0")
 erfinv = unary("erfinv", rules.erfinv, "ErfinvBackward0")
@@ -78,24 +83,6 @@ i0 = unary("i0", rules.i0, "I0Backward0")
 logit_ = unary("logit", rules.logit, "LogitBackward0", ())
 
 
-def _keeping_integers(op: Any, function: Any, name: str) -> Any:
-    """Make an operation that answers integers with integers."""
-
-    def keeping(input: Any, *, out: Any = None) -> Any:
-        if not isinstance(input, Tensor):
-            raise not_a_tensor(name, "input", 1, input)
-        if input.value.dtype.kind in "biu":
-            return deliver(constant(function, (input,)), out)
-        return op(input, out=out)
-
-    keeping.__name__ = keeping.__qualname__ = name
-    keeping.__doc__ = f"As `torch.{name}`."
-    return keeping
-
-
-relu = method(_keeping_integers(_relu, lambda x: np.maximum(x, 0), "relu"))
-square = method(_keeping_integers(_square, lambda x: x * x, "square"))
-_real_abs = _keeping_integers(_abs, _of("absolute"), "abs")
 _Abs, _Sgn = node_class("AbsBackward0"), node_class("SgnBackward0")
 
 
@@ -121,10 +108,22 @@ def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:
 
 
 def _step(name: str, function: Any, node: str) -> Any:
+    cls = node_class(node, ZeroNode)
+    ufunc = getattr(np, name, None)
+
     def step(input: Any, *, out: Any = None) -> Any:
         if not isinstance(input, Tensor):
             raise not_a_tensor(name, "input", 1, input)
-        if input.value.dtype.kind in "iu" and name not in ("sign", "sgn"):
+        value = input.value
+        kind = value.dtype.kind
+        if kind == "f" and type(value) is _ndarray and ufunc is not None and out is None:
+            result = wrap(ufunc(value))
+            edge = input.edge if input.base is None else input.current()
+            if edge is not None and STATE.recording:
+                next_ = (input if edge is LEAF else edge,)
+                result.edge = new_node(cls, next_, (type_of(value),), None, None)
+            return result
+        if kind in "iu" and name not in ("sign", "sgn"):
             return deliver(input.clone(), out)
         return deliver(constant(function, (input,), node), out)
 
@@ -176,16 +175,22 @@ def frac(input: Any, *, out: Any = None) -> Any:
 
 # --- limits ---------------------------------------------------------------------------------------
 
-_ClampByTensors, _ClampByNumbers = composed("ClampBackward0"), node_class("ClampBackward1")
-_ClampMin, _ClampMax = node_class("ClampMinBackward0"), node_class("ClampMaxBackward0")
+_ClampByTensors = composed("ClampBackward0")
+_clamp_both, _clamp_min, _clamp_max = (
+    of_general(f"Clamp{name}", rules.clamp) for name in ("Backward1", "MinBackward0", "MaxBackward0")
+)
+_REALS = frozenset({int, float, type(None)})
 
 
-def _clamp(cls: Any, input: Any, low: Any, high: Any, out: Any) -> Any:
+def _clamp(operation: Any, input: Any, low: Any, high: Any, out: Any) -> Any:
+    if input.value.dtype.kind == "f" and type(low) in _REALS and type(high) in _REALS:
+        made = operation(input, {"low": low, "high": high})
+        return made if out is None else deliver(made, out)
     dtype = result_dtype(input.value, *(b for b in (low, high) if b is not None))
     input = input if input.value.dtype == dtype else input.to(_torch_dtype(dtype))
     lowest, highest = (-math.inf, math.inf) if dtype.kind == "f" else _limits(dtype)
     bounds = dtype.type(lowest if low is None else low), dtype.type(highest if high is None else high)
-    return deliver(call(cls, _of("clip"), (input, *bounds), {}), out)
+    return deliver(operation(input, {"low": bounds[0], "high": bounds[1]}), out)
 
 
 def _limits(dtype: Any) -> tuple[int, int]:
@@ -204,7 +209,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if not isinstance(min, Tensor) and not isinstance(max, Tensor):
-        return _clamp(_ClampByNumbers, input, min, max, out)
+        return _clamp(_clamp_both, input, min, max, out)
 
     def limit(x: Any, low: Any, high: Any) -> Any:
         if low is not None:
@@ -220,7 +225,7 @@ clip = method(clamp, "clamp", "clip")
 @method
 def clamp_min(input: Any, min: Any, *, out: Any = None) -> Any:
     """As `torch.clamp_min`."""
-    return clamp(input, min) if isinstance(min, Tensor) else _clamp(_ClampMin, input, min, None, out)
+    return clamp(input, min) if isinstance(min, Tensor) else _clamp(_clamp_min, input, min, None, out)
 
 
 @method
@@ -228,7 +233,7 @@ def clamp_max(input: Any, max: Any, *, out: Any = None) -> Any:
     """As `torch.clamp_max`."""
     if isinstance(max, Tensor):
         return clamp(input, None, max)
-    return _clamp(_ClampMax, input, None, max, out)
+    return _clamp(_clamp_max, input, None, max, out)
 
 
 _NanToNum = composed("NanToNumBackward0")

@@ -8,11 +8,12 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, linear, method
-from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._graph import LEAF, new_node, node_class
 from funcdiff.compat.torch._recorder import lift, lower
+from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, wrap
+from funcdiff.compat.torch._views import rule_of_lens, view_onto, view_through, write
 from funcdiff.compat.torch._views import view as as_view
-from funcdiff.compat.torch._views import view_onto, write
 from funcdiff.compat.torch.ops.conversions import copy_
 from funcdiff.compat.torch.ops.shapes import _Alias, _Select, _Slice, _Unsqueeze
 from funcdiff.core.primitive import REGISTRY
@@ -48,6 +49,8 @@ def _plain_item(item: Any) -> Any:
         if found.step is not None and found.step <= 0:
             raise ValueError("step must be greater than zero")
         return found
+    if type(item) is list and item and all(type(i) is int for i in item):
+        return np.array(item, np.int64)
     if isinstance(item, (list, range)):
         return np.asarray([_plain_item(i) for i in item], dtype=None if item else np.int64)
     if item is None or item is Ellipsis or isinstance(item, (int, np.integer, np.ndarray, np.bool_)):
@@ -71,6 +74,10 @@ def getitem(input: Tensor, index: Any) -> Any:
         if type(value) is np.ndarray and value.ndim and -len(value) <= index < len(value):
             return view_onto(_Select, p_getitem, {"index": (index, Ellipsis)}, input, value[index, ...])
         return _one(input, 0, index)
+    if kind is slice or kind is tuple:
+        found = _basic(input, index if kind is tuple else (index,))
+        if found is not None:
+            return found
     if kind is slice:
         return _one(input, 0, _plain_item(index))
     if kind is not tuple:
@@ -100,6 +107,58 @@ def getitem(input: Tensor, index: Any) -> Any:
         else:
             out = _one(out, axis, _plain_item(item), whole=input, place=axis)
     return as_view(_Alias, p_getitem, {"index": Ellipsis}, out) if out is input else out
+
+
+_BOUNDS = frozenset({int, type(None)})
+_WHOLE = slice(None)
+
+
+def _basic(input: Tensor, items: tuple[Any, ...]) -> Any:
+    """Index by plain integers and slices alone: a node for each, but one tensor; None for other indices."""
+    value = input.value
+    if type(value) is not np.ndarray:
+        return None
+    for item in items:
+        if type(item) is slice:
+            step = item.step
+            if (
+                type(item.start) not in _BOUNDS
+                or type(item.stop) not in _BOUNDS
+                or (step is not None and (type(step) is not int or step <= 0))
+            ):
+                return None
+        elif type(item) is not int:
+            return None
+    index = (*items, Ellipsis)
+    try:
+        seen = value[index]
+    except IndexError:
+        return None
+    edge = input.edge if input.base is None else input.current()
+    if edge is not None:
+        edge = _nodes(input, value, items, edge) if STATE.recording else None
+        if edge is LEAF:  # all slices are whole
+            return None
+    return view_through(input, seen, p_getitem, {"index": index}, edge)
+
+
+def _nodes(input: Tensor, value: Any, items: tuple[Any, ...], edge: Any) -> Any:
+    """Make the nodes of integers and slices, each of which looks at what those before it have found."""
+    rule = rule_of_lens(p_getitem)
+    first = edge
+    axis = 0
+    for item in items:
+        sliced = type(item) is slice
+        if sliced and item == _WHOLE:
+            axis += 1
+            continue
+        index = (*(_WHOLE,) * axis, item, Ellipsis)
+        found = value[index]
+        record = (rule, 0, {"index": index}, value.shape, value.dtype, found.shape, None)
+        edge = new_node(_Slice if sliced else _Select, (input if edge is LEAF else edge,), record, None, None)
+        value = found
+        axis += sliced
+    return LEAF if edge is first else edge
 
 
 def _used(items: Any) -> int:
@@ -143,9 +202,12 @@ def _advanced(input: Tensor, items: Any) -> Any:
                     "with a boolean mask."
                 )
         return lower(read(lift(input), plain_index(index)))
-    _check_bounds(input.value.shape, index)
     copied = tuple(np.array(i) if isinstance(i, np.ndarray) else i for i in index)
-    return linear(_Index, p_getitem, input, {"index": copied})
+    try:
+        return linear(_Index, p_getitem, input, {"index": copied})
+    except IndexError:
+        _check_bounds(input.value.shape, index)
+        raise
 
 
 def _check_bounds(shape: tuple[int, ...], index: Any) -> None:

@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import (
     call,
     composed,
     composite,
     deliver,
+    linear,
     method,
 )
 from funcdiff.compat.torch._dtypes import (
     FROM_NUMPY,
 )
-from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._graph import LEAF, new_node, node_class
 from funcdiff.compat.torch._promotion import promote
-from funcdiff.compat.torch._tensor import Tensor, plain
+from funcdiff.compat.torch._state import STATE
+from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
+from funcdiff.compat.torch.ops import rules
 from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
 from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
+from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import REGISTRY
+from funcdiff.primitives.indexing import getitem as p_getitem
+from funcdiff.transforms.reverse import pull_any
+
+_ndarray = np.ndarray
 
 
 def _common(tensors: Sequence[Any]) -> Any:
@@ -33,12 +43,55 @@ def _common(tensors: Sequence[Any]) -> Any:
     return found
 
 
+_concatenate, _stack = (REGISTRY[name].function for name in ("concatenate", "stack"))
 _Cat, _Stack = node_class("CatBackward0"), node_class("StackBackward0")
+
+
+def _joined(cls: Any, function: Any, join: Any, tensors: Sequence[Any], dim: Any) -> Any:
+    """Join tensors of one dtype whose shapes fit; None for others."""
+    values = []
+    kind = None
+    for x in tensors:
+        value = x.value if isinstance(x, Tensor) else None
+        if type(value) is not _ndarray or (kind is not None and value.dtype is not kind):
+            return None
+        kind = value.dtype
+        values.append(value)
+    try:
+        out = join(values, dim)
+    except (ValueError, TypeError):
+        return None
+    result = wrap(out)
+    if STATE.recording:
+        edges = [x.edge if x.base is None else x.current() for x in tensors]
+        for edge in edges:
+            if edge is not None:
+                result.edge = _join_node(cls, function, tensors, edges, values, dim, out)
+                break
+    return result
+
+
+def _join_node(
+    cls: Any, function: Any, tensors: Sequence[Any], edges: Any, values: Any, dim: int, out: Any
+) -> Any:
+    kinds = tuple([type_of(v) for v in values])
+    places = tuple([-1 if e is None else n for n, e in enumerate(edges)])
+    next_ = tuple([x if e is LEAF else e for x, e in zip(tensors, edges, strict=True)])
+    params = {"axis": dim if dim >= 0 else dim + out.ndim}
+    kept = (pull_any, places, function.primitive, kinds, params, None, (*kinds, type_of(out)))
+    return new_node(cls, next_, kept, None, None)
 
 
 def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
     """As `torch.cat`."""
-    tensors = list(tensors)
+    made = _joined(_Cat, _concatenate, np.concatenate, tensors, dim)
+    if made is None:
+        made = _cat(list(tensors), dim)
+    return made if out is None else deliver(made, out)
+
+
+def _cat(tensors: list[Any], dim: int) -> Any:
+    """Join tensors that need conversion, empty ones among them, and traced ones; or say what is wrong."""
     if not tensors:
         raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
     shapes = [x.value.shape for x in tensors]
@@ -57,9 +110,7 @@ def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
                     f"{n} in the list."
                 )
     d = FROM_NUMPY[_common(tensors)]
-    return deliver(
-        call(_Cat, REGISTRY["concatenate"].function, [to(x, d) for x in kept], {"axis": axis}), out
-    )
+    return call(_Cat, _concatenate, [to(x, d) for x in kept], {"axis": axis})
 
 
 concat = concatenate = cat
@@ -67,7 +118,25 @@ concat = concatenate = cat
 
 def stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
     """As `torch.stack`."""
-    tensors = list(tensors)
+    made = _joined(_Stack, _stack, _stack_arrays, tensors, dim)
+    if made is None:
+        made = _stacked(list(tensors), dim)
+    return made if out is None else deliver(made, out)
+
+
+def _stack_arrays(values: list[Any], dim: int) -> Any:
+    shape = values[0].shape
+    for v in values:
+        if v.shape != shape:
+            raise ValueError
+    if dim == 0:
+        out = np.concatenate(values) if shape else np.array(values)
+        return out.reshape((len(values), *shape))
+    return np.stack(values, dim)
+
+
+def _stacked(tensors: list[Any], dim: int) -> Any:
+    """Stack tensors that need conversion, and traced ones; or say what is wrong."""
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0].value.shape
@@ -78,7 +147,7 @@ def stack(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
             )
     axis = axis_of(dim, len(first) + 1)
     d = FROM_NUMPY[_common(tensors)]
-    return deliver(call(_Stack, REGISTRY["stack"].function, [to(x, d) for x in tensors], {"axis": axis}), out)
+    return call(_Stack, _stack, [to(x, d) for x in tensors], {"axis": axis})
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -134,14 +203,19 @@ def repeat(input: Tensor, *sizes_: Any) -> Any:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
         )
-    return composite(composed("RepeatBackward0"), lambda x: fnp.tile(x, times), (input,))
+    return linear(_Repeat, rules.tile, input, {"times": times})
+
+
+_Repeat, _Flip = node_class("RepeatBackward0"), node_class("FlipBackward0")
+_Tril, _Triu = node_class("TrilBackward0"), node_class("TriuBackward0")
 
 
 @method
 def tile(input: Tensor, *dims: Any) -> Any:
     """As `torch.tile`."""
     times = sizes(dims)
-    return composite(composed("RepeatBackward0"), lambda x: fnp.tile(x, times), (input,))
+    missing = input.ndim - len(times)
+    return linear(_Repeat, rules.tile, input, {"times": (1,) * missing + times if missing > 0 else times})
 
 
 @method
@@ -156,8 +230,17 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> An
 @method
 def flip(input: Tensor, *dims: Any) -> Any:
     """As `torch.flip`."""
-    axes = axes_of(sizes(dims), input.ndim)
-    return composite(composed("FlipBackward0"), lambda x: fnp.flip(x, axes) + 0, (input,))
+    rank = input.ndim
+    given = sizes(dims)
+    axes = axes_of(given, rank) if given else ()
+    turned = tuple([_TURN if n in axes else _WHOLE for n in range(rank)])
+    out = linear(_Flip, p_getitem, input, {"index": (*turned, Ellipsis)})
+    if type(out.value) is _ndarray:
+        out.value = out.value.copy()
+    return out
+
+
+_WHOLE, _TURN = slice(None), slice(None, None, -1)
 
 
 def fliplr(input: Tensor) -> Any:
@@ -185,13 +268,13 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Any:
 @method
 def tril(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.tril`."""
-    return composite(composed("TrilBackward0"), lambda x: fnp.tril(x, diagonal), (input,))
+    return linear(_Tril, rules.triangle, input, {"diagonal": diagonal, "lower": True})
 
 
 @method
 def triu(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.triu`."""
-    return composite(composed("TriuBackward0"), lambda x: fnp.triu(x, diagonal), (input,))
+    return linear(_Triu, rules.triangle, input, {"diagonal": diagonal, "lower": False})
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:

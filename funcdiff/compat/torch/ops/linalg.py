@@ -22,6 +22,10 @@ _matmul = REGISTRY["matmul"].function
 _Mm, _Mv, _Dot, _Bmm = (node_class(n) for n in ("MmBackward0", "MvBackward0", "DotBackward0", "BmmBackward0"))
 
 
+_dot = np.ndarray.dot
+"""The product of vectors and matrices, at half the time `matmul` takes to begin."""
+
+
 class _LinAlgError(RuntimeError):
     """A factorization or a solution does not exist."""
 
@@ -79,7 +83,7 @@ def _mm(a: Any, b: Any) -> Any:
     if m[1] != n[0]:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {n[0]}x{n[1]})")
     _same_type(a, b)
-    return bilinear(_Mm, _matmul, a, b)
+    return bilinear(_Mm, _matmul, a, b, _dot)
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Any:
@@ -103,7 +107,7 @@ def mv(input: Tensor, vec: Tensor) -> Any:
     if m[1] != n[0]:
         raise RuntimeError(f"size mismatch, got input ({m[0]}), mat ({m[0]}x{m[1]}), vec ({n[0]})")
     _same_type(input, vec)
-    return bilinear(_Mv, _matmul, input, vec)
+    return bilinear(_Mv, _matmul, input, vec, _dot)
 
 
 @method
@@ -120,7 +124,7 @@ def dot(input: Tensor, tensor: Tensor) -> Any:
     if input.value.dtype != tensor.value.dtype:
         a, b = (x.dtype.type_name for x in (input, tensor))
         raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {a} and {b}")
-    return bilinear(_Dot, _matmul, input, tensor)
+    return bilinear(_Dot, _matmul, input, tensor, _dot)
 
 
 inner_vectors = dot
@@ -146,13 +150,19 @@ def bmm(input: Tensor, mat2: Tensor) -> Any:
 
 
 _Matmul = node_class("UnsafeViewBackward0")
+_PRODUCTS = {(2, 2): _Mm, (2, 1): _Mv, (1, 1): _Dot}
 
 
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """As `torch.matmul`."""
     if not isinstance(other, Tensor) or not isinstance(input, Tensor):
         return NotImplemented
-    m, n = len(input.value.shape), len(other.value.shape)
+    x, y = input.value, other.value
+    m, n = len(x.shape), len(y.shape)
+    cls = _PRODUCTS.get((m, n))
+    if cls is not None and x.dtype is y.dtype and x.shape[-1] == y.shape[0]:
+        product = bilinear(cls, _matmul, input, other, _dot)
+        return product if out is None else deliver(product, out)
     if m == 0 or n == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")
     if m == 2 and n == 2:

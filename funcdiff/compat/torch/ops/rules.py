@@ -397,13 +397,15 @@ std: Any = general(
 
 # --- limits ------------------------------------------------------------------------------------------
 
+_lower: Any = np.minimum
+_higher: Any = np.maximum
 _limit: Any = getattr(umath, "clip", np.clip)  # np.clip asks for longer than it computes
 
 
 def _clamp(x: Any, *, low: float | None, high: float | None) -> Any:
     if low is None:
-        return np.minimum(x, high)
-    return np.maximum(x, low) if high is None else _limit(x, low, high)
+        return _lower(x, high)
+    return _higher(x, low) if high is None else _limit(x, low, high)
 
 
 def _bounds(low: float | None, high: float | None) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, method
+from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, linear, method
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._errors import MAPPED_MASK, MAPPED_SHAPE
 from funcdiff.compat.torch._graph import node_class
@@ -17,13 +17,24 @@ from funcdiff.compat.torch._views import in_place, write
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.indexing import added, at, replaced
 from funcdiff.core.primitive import REGISTRY
+from funcdiff.primitives.indexing import getitem as p_getitem
 from funcdiff.primitives.ordering import take_along
+
+_ndarray = np.ndarray
+_Gather, _IndexSelect = node_class("GatherBackward0"), node_class("IndexSelectBackward0")
+
+
+def _read(cls: Any, input: Tensor, index: tuple[Any, ...]) -> Any:
+    """Read the elements at positions, as one node."""
+    return linear(cls, p_getitem, input, {"index": index})
 
 
 @method
 def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     """As `torch.index_select`."""
     axis = axis_of(dim, input.ndim)
+    if type(input.value) is _ndarray and type(index.value) is _ndarray:
+        return _read(_IndexSelect, input, (*(slice(None),) * axis, index.value.reshape(-1).copy()))
 
     def compute(x: Any, positions: Any) -> Any:
         return at(x, (*(slice(None),) * axis, positions.reshape(-1)))
@@ -38,6 +49,9 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
         raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     axis = axis_of(dim, input.ndim)
     shape = index.value.shape
+    if type(input.value) is _ndarray and type(index.value) is _ndarray and shape:
+        made = _read(_Gather, input, _positions(axis, index.value.copy()))
+        return made if out is None else deliver(made, out)
 
     def compute(x: Any, positions: Any) -> Any:
         part = x[tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(shape))]
@@ -69,6 +83,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> An
 def _positions(axis: int, index: Any) -> tuple[Any, ...]:
     """Return the index of an array that leads to the elements which `index` names along an axis."""
     shape = index.shape
+    if len(shape) == 1:
+        return (index,)
     return tuple(
         index if k == axis else np.arange(n).reshape([-1 if m == k else 1 for m in range(len(shape))])
         for k, n in enumerate(shape)
@@ -186,7 +202,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
             f"value cannot be converted to type {input.dtype.type_name.lower()} without overflow"
         )
     fill = input.value.dtype.type(value)
-    return composite(composed("MaskedFillBackward0"), lambda x: fnp.where(mask.value, fill, x), (input,))
+    return call(_MaskedFill, _where, (mask, fill, input), {})
+
+
+_MaskedFill = node_class("MaskedFillBackward0")
 
 
 def _scalar_name(x: Tensor) -> str:

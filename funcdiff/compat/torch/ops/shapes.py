@@ -62,7 +62,7 @@ def sizes(given: Sequence[Any]) -> tuple[int, ...]:
     """Return a shape given one by one or as one sequence."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
-    return tuple(operator.index(n) for n in given)
+    return tuple(map(operator.index, given))
 
 
 def full_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
