@@ -61,33 +61,57 @@ from funcdiff.compat.torch.nn.containers import (
     ParameterList,
     Sequential,
 )
-from funcdiff.compat.torch.nn.layers import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AlphaDropout,
-    AvgPool1d,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Bilinear,
+from funcdiff.compat.torch.nn.convolution_layers import (
     Conv1d,
     Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from funcdiff.compat.torch.nn.layers import (
+    AlphaDropout,
+    Bilinear,
     Dropout,
     Dropout1d,
     Dropout2d,
     Embedding,
     Flatten,
-    GroupNorm,
     Identity,
-    LayerNorm,
     Linear,
-    MaxPool1d,
-    MaxPool2d,
-    RMSNorm,
     Unflatten,
 )
 from funcdiff.compat.torch.nn.module import Module
+from funcdiff.compat.torch.nn.normalisation import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+)
 from funcdiff.compat.torch.nn.parameter import Buffer, Parameter
+from funcdiff.compat.torch.nn.pooling_layers import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    Fold,
+    LPPool1d,
+    LPPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Unfold,
+)
 from funcdiff.compat.torch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 _MISSING = frozenset(

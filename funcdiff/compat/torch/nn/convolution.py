@@ -1,4 +1,4 @@
-"""Convolution and pooling, by the slices of the input that each place of the kernel sees."""
+"""Convolution, plain and transposed, along one to three axes."""
 
 from __future__ import annotations
 
@@ -8,84 +8,59 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, constant
+from funcdiff.compat.torch._apply import composed, composite
 from funcdiff.compat.torch._tensor import Tensor
-from funcdiff.core.primitive import REGISTRY
-from funcdiff.primitives.ordering import take_along
+from funcdiff.compat.torch.nn.windows import padded, same, several, windows
+from funcdiff.compat.torch.ops.indexing import replaced
 
 
-def several(x: Any, n: int) -> tuple[int, ...]:
-    """Return one number for each of n axes."""
-    return tuple(int(i) for i in x) if isinstance(x, (tuple, list)) else (int(x),) * n
+def _products(x: Any, w: Any, stride: Any, dilation: Any, groups: int) -> Any:
+    """Correlate a padded batch with kernels: the windows as columns of a matrix, the kernels as rows."""
+    slices, out = windows(x, w.shape[2:], stride, dilation)
+    batch, outs = x.shape[0], w.shape[0]
+    columns = fnp.reshape(fnp.stack(slices, axis=2), (batch, groups, -1, math.prod(out)))
+    rows = fnp.reshape(w, (groups, outs // groups, -1))
+    return fnp.reshape(rows @ columns, (batch, outs, *out))
 
 
-def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> tuple[list[Any], tuple[int, ...]]:
-    """Return, for each place of a kernel, the slice of the last axes it sees; and their shape."""
-    n = len(size)
-    lengths = x.shape[-n:]
-    out = tuple(
-        (length - d * (k - 1) - 1) // s + 1
-        for length, k, s, d in zip(lengths, size, stride, dilation, strict=True)
-    )
-    if any(o < 1 for o in out):
+def _plus(y: Any, b: Any, n: int) -> Any:
+    return y if b is None else y + fnp.reshape(b, (y.shape[1], *(1,) * n))
+
+
+def _checked(
+    n: int, input: Any, weight: Any, channels: int, groups: int, given: str = ""
+) -> tuple[Any, bool]:
+    """Return a batch, and whether it was a single example."""
+    single = input.ndim == n + 1
+    if not single and input.ndim != n + 2:
         raise RuntimeError(
-            f"Calculated padded input size per channel: ({' x '.join(map(str, lengths))}). Kernel size: ({' x '.join(map(str, size))}). "
-            "Kernel size can't be greater than actual input size"
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input of size: {list(input.shape)}"
         )
-    slices = []
-    for place in np.ndindex(*size):
-        index = tuple(
-            slice(p * d, p * d + s * (o - 1) + 1, s)
-            for p, d, s, o in zip(place, dilation, stride, out, strict=True)
+    batch = input.unsqueeze(0) if single else input
+    if batch.value.shape[1] != channels:
+        raise RuntimeError(
+            f"Given {given or f'groups={groups}'}, weight of size {list(weight.shape)}, expected input{list(batch.shape)} to have {channels} channels, "
+            f"but got {batch.value.shape[1]} channels instead"
         )
-        slices.append(x[(Ellipsis, *index)])
-    return slices, out
-
-
-def _padded(x: Any, padding: Any, value: Any = 0) -> Any:
-    if not any(padding):
-        return x
-    widths = [(0, 0)] * (len(x.shape) - len(padding)) + [(p, p) for p in padding]
-    return fnp.pad(x, widths, constant_values=value)
-
-
-def _same(size: Any, dilation: Any, x: Any) -> Any:
-    widths = [(0, 0)] * (len(x.shape) - len(size))
-    for k, d in zip(size, dilation, strict=True):
-        total = d * (k - 1)
-        widths.append((total // 2, total - total // 2))
-    return fnp.pad(x, widths)
+    return batch, single
 
 
 def _convolve(
     n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    size = tuple(weight.value.shape[2:])
     step, spread = several(stride, n), several(dilation, n)
-    single = input.ndim == n + 1
-    if single:
-        input = input.unsqueeze(0)
-    channels = weight.value.shape[1] * groups
-    if input.ndim != n + 2 or input.value.shape[1] != channels:
-        raise RuntimeError(
-            f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have {channels} channels, "
-            f"but got {input.value.shape[1]} channels instead"
-        )
+    if padding == "same":
+        if any(s != 1 for s in step):
+            raise RuntimeError("padding='same' is not supported for strided convolutions")
+        border: Any = same(weight.value.shape[2:], spread)
+    else:
+        border = (0,) * n if padding == "valid" else several(padding, n)
+    batch, single = _checked(n, input, weight, weight.value.shape[1] * groups, groups)
 
     def compute(x: Any, w: Any, b: Any) -> Any:
-        x = (
-            _same(size, spread, x)
-            if padding == "same"
-            else _padded(x, () if padding == "valid" else several(padding, n))
-        )
-        slices, out = _windows(x, size, step, spread)
-        batch, outs = x.shape[0], w.shape[0]
-        columns = fnp.reshape(fnp.stack(slices, axis=2), (batch, groups, -1, math.prod(out)))
-        rows = fnp.reshape(w, (groups, outs // groups, -1))
-        y = fnp.reshape(rows @ columns, (batch, outs, *out))
-        return y if b is None else y + fnp.reshape(b, (outs, *(1,) * n))
+        return _plus(_products(padded(x, border), w, step, spread, groups), b, n)
 
-    found = composite(composed("ConvolutionBackward0"), compute, (input, weight, bias))
+    found = composite(composed("ConvolutionBackward0"), compute, (batch, weight, bias))
     return found.squeeze(0) if single else found
 
 
@@ -115,124 +90,120 @@ def conv2d(
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
-# --- pooling -------------------------------------------------------------------------------------------------
-
-
-def _max_pool(n: int, input: Any, size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    window, spread = several(size, n), several(dilation, n)
-    step = window if stride is None else several(stride, n)
-    border = several(padding, n)
-    low = -math.inf if input.value.dtype.kind == "f" else np.iinfo(input.value.dtype).min
-
-    def stacked(x: Any) -> Any:
-        return fnp.stack(_windows(_padded(x, border, low), window, step, spread)[0], axis=0)
-
-    best = constant(lambda x: REGISTRY["argmax"].function(stacked(x), axis=0, keepdims=True), (input,))
-
-    def compute(x: Any, where: Any) -> Any:
-        return take_along(stacked(x), where, 0)[0] + 0
-
-    return composite(
-        composed("SqueezeBackward1" if n == 1 else "MaxPool2DWithIndicesBackward0"), compute, (input, best)
-    )
-
-
-def max_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **_: Any
-) -> Any:
-    """As `torch.nn.functional.max_pool1d`."""
-    return _max_pool(1, input, kernel_size, stride, padding, dilation)
-
-
-def max_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **_: Any
-) -> Any:
-    """As `torch.nn.functional.max_pool2d`."""
-    return _max_pool(2, input, kernel_size, stride, padding, dilation)
-
-
-def _avg_pool(n: int, input: Any, size: Any, stride: Any, padding: Any, count_include_pad: bool) -> Any:
-    window = several(size, n)
-    step = window if stride is None else several(stride, n)
-    border = several(padding, n)
-
-    def compute(x: Any) -> Any:
-        slices, _ = _windows(_padded(x, border), window, step, (1,) * n)
-        total = fnp.sum(fnp.stack(slices, axis=0), axis=0)
-        if count_include_pad or not any(border):
-            return total / math.prod(window)
-        inside = _padded(np.ones(x.shape[-n:], x.dtype), border)
-        return total / sum(_windows(inside, window, step, (1,) * n)[0])
-
-    return composite(composed("SqueezeBackward1" if n == 1 else "AvgPool2DBackward0"), compute, (input,))
-
-
-def avg_pool1d(
+def conv3d(
     input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
+    weight: Tensor,
+    bias: Any = None,
+    stride: Any = 1,
     padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
-    """As `torch.nn.functional.avg_pool1d`."""
-    return _avg_pool(1, input, kernel_size, stride, padding, count_include_pad)
+    """As `torch.nn.functional.conv3d`."""
+    return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def avg_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
+# --- transposed ----------------------------------------------------------------------------------------------
+
+
+def _apart(x: Any, stride: tuple[int, ...]) -> Any:
+    """Put zeros between the elements of the last axes."""
+    if all(s == 1 for s in stride):
+        return x
+    n = len(stride)
+    lengths = [s * (k - 1) + 1 for s, k in zip(stride, x.shape[-n:], strict=True)]
+    zeros = np.zeros((*x.shape[:-n], *lengths), x.dtype)
+    return replaced(zeros, x, (Ellipsis, *[slice(None, None, s) for s in stride]))
+
+
+def _turned(w: Any, groups: int) -> Any:
+    """Return the kernels of the convolution that a transposed one is: reversed, inputs and outputs exchanged."""
+    n = len(w.shape) - 2
+    size = w.shape[2:]
+    parts = fnp.reshape(w, (groups, w.shape[0] // groups, w.shape[1], *size))
+    parts = fnp.swapaxes(parts, 1, 2)[(Ellipsis, *(slice(None, None, -1),) * n)]
+    return fnp.reshape(parts, (groups * w.shape[1], w.shape[0] // groups, *size))
+
+
+def _transposed(
+    n: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Any:
-    """As `torch.nn.functional.avg_pool2d`."""
-    return _avg_pool(2, input, kernel_size, stride, padding, count_include_pad)
-
-
-def _adaptive(n: int, input: Any, output_size: Any) -> Any:
-    lengths = input.value.shape[-n:]
-    wanted = [
-        length if o is None else o
-        for o, length in zip(
-            output_size if isinstance(output_size, (tuple, list)) else (output_size,) * n,
-            lengths,
-            strict=True,
-        )
+    step, spread = several(stride, n), several(dilation, n)
+    border, more = several(padding, n), several(output_padding, n)
+    for m, s, d in zip(more, step, spread, strict=True):
+        if m >= s and m >= d:
+            raise RuntimeError(
+                "output padding must be smaller than either stride or dilation, but got "
+                + _words(("output_padding", more), ("stride", step), ("dilation", spread))
+            )
+    batch, single = _checked(n, input, weight, weight.value.shape[0], groups, "transposed=1")
+    size = weight.value.shape[2:]
+    widths = [
+        (d * (k - 1) - p, d * (k - 1) - p + m) for d, k, p, m in zip(spread, size, border, more, strict=True)
     ]
 
-    def compute(x: Any) -> Any:
-        for axis, (o, length) in enumerate(zip(wanted, lengths, strict=True), len(x.shape) - n):
-            lead = (slice(None),) * axis
-            parts = [
-                fnp.mean(x[(*lead, slice(k * length // o, -(-(k + 1) * length // o)))], axis=axis)
-                for k in range(o)
-            ]
-            x = fnp.stack(parts, axis=axis)
-        return x
+    def compute(x: Any, w: Any, b: Any) -> Any:
+        y = _products(padded(_apart(x, step), widths), _turned(w, groups), (1,) * n, spread, groups)
+        return _plus(y, b, n)
 
-    return composite(
-        composed("SqueezeBackward1" if n == 1 else "AdaptiveAvgPool2DBackward0"), compute, (input,)
-    )
+    found = composite(composed("ConvolutionBackward0"), compute, (batch, weight, bias))
+    return found.squeeze(0) if single else found
 
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Any:
-    """As `torch.nn.functional.adaptive_avg_pool1d`."""
-    return _adaptive(1, input, output_size)
+def _words(*named: tuple[str, tuple[int, ...]]) -> str:
+    """Write settings as PyTorch does, which takes one axis for two."""
+    names = ("depth", "height", "width")
+    short = len(named[0][1]) == 1
+    n = max(2, len(named[0][1]))
+    rows = [(name, (int(name != "output_padding"), *x) if short else x) for name, x in named]
+    return " ".join(f"{name}_{axis}: {v}" for name, x in rows for axis, v in zip(names[-n:], x, strict=True))
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Any:
-    """As `torch.nn.functional.adaptive_avg_pool2d`."""
-    return _adaptive(2, input, output_size)
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """As `torch.nn.functional.conv_transpose1d`."""
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """As `torch.nn.functional.unfold`."""
-    size, spread, border, step = (several(v, 2) for v in (kernel_size, dilation, padding, stride))
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """As `torch.nn.functional.conv_transpose2d`."""
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
-    def compute(x: Any) -> Any:
-        slices, out = _windows(_padded(x, border), size, step, spread)
-        return fnp.reshape(fnp.stack(slices, axis=2), (x.shape[0], -1, math.prod(out)))
 
-    return composite(composed("Im2ColBackward0"), compute, (input,))
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    """As `torch.nn.functional.conv_transpose3d`."""
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -16,15 +16,8 @@ from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.nn.affine import affine
 from funcdiff.compat.torch.nn.convolution import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    avg_pool1d,
-    avg_pool2d,
     conv1d,
     conv2d,
-    max_pool1d,
-    max_pool2d,
-    unfold,
 )
 from funcdiff.compat.torch.nn.losses import (
     binary_cross_entropy,
@@ -45,6 +38,15 @@ from funcdiff.compat.torch.nn.losses import (
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
+)
+from funcdiff.compat.torch.nn.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+    unfold,
 )
 from funcdiff.compat.torch.ops import functions
 from funcdiff.compat.torch.ops.axes import axis_of
@@ -437,8 +439,15 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
-    """As `torch.nn.functional.instance_norm`, by the statistics of each instance."""
-    return group_norm(input, input.size(1), weight, bias, eps)
+    """As `torch.nn.functional.instance_norm`."""
+    if use_input_stats:
+        if running_mean is not None:
+            x = plain(input)
+            axes = tuple(range(2, x.ndim))
+            _follow(running_mean, x.mean(axis=axes).mean(axis=0), momentum)
+            _follow(running_var, x.var(axis=axes, ddof=1).mean(axis=0), momentum)
+        return group_norm(input, input.size(1), weight, bias, eps)
+    return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
 
 
 def batch_norm(
