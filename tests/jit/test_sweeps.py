@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ def test_a_sweep_reads_its_input_once_and_keeps_nothing_in_memory():
     assert len(written) == 1
     assert len(reduced) == 1
     source = jit(fd.value_and_grad(rosenbrock)).lower(x).source
-    assert source.count(".inner:") == 1
+    assert len(re.findall(r"inner\d+:", source)) == 1
     assert "%arena" not in source
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from funcdiff.jit.native.nodes import BYTES, Base, Memory, Store
 
 if TYPE_CHECKING:
-    from funcdiff.jit.native.loops import Loops
+    from funcdiff.jit.native.vectors import Vectors
 
 MOST = 8  # components
 
@@ -20,7 +20,7 @@ MOST = 8  # components
 class Interleaved:
     """What one loop reads and writes in stretches; the masks and loads that it has made."""
 
-    def __init__(self, loops: Loops) -> None:
+    def __init__(self, loops: Vectors) -> None:
         self.loops = loops
         self.wide: dict[Any, str] = {}
         self.masks: dict[int, str] = {}

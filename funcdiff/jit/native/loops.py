@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.native.interleaved import Interleaved
-from funcdiff.jit.native.nodes import BYTES, Accumulation, Group, Memory, Node, Reduction, Store
-from funcdiff.jit.native.operations import IDENTITY, IN_MEMORY, SUFFIX, TYPES, literal, vector
+from funcdiff.jit.native.nodes import Accumulation, Group, Reduction
+from funcdiff.jit.native.operations import IDENTITY, IN_MEMORY, TYPES, literal, vector
 from funcdiff.jit.native.pairwise import PAIRWISE
+from funcdiff.jit.native.vectors import Vectors
 
 if TYPE_CHECKING:
     from funcdiff.jit.native.emit import Emitter
 
-SMALL = 100  # nodes up to which the last elements of a row have code of their own
 BLOCK = 1024  # elements whose sum is one number of the pairwise sum; does not depend on the machine
-Carried = list[tuple[Reduction | Accumulation, str, str]]
-"""What is reduced over the inner loop, its accumulator, and the next value of that."""
+SMALL = 100  # nodes up to which the last elements of a row have code of their own
+TINY = 24  # and those up to which they have in short rows, too
+LIGHT = 12  # nodes up to which several vectors are reduced side by side, so that none waits for the last
+SIDE_BY_SIDE = 4
+Reduced = Reduction | Accumulation
 _IOTA = ", ".join(f"i64 {n}" for n in range(LANES))
 
 
-class Loops:
-    """Writes the loop nest of one group.
-
-    Code is collected by depth: what changes along no axis stands before the loops, and so on inwards.
-    """
+class Loops(Vectors):
+    """Writes the loop nest of one group."""
 
     def __init__(self, out: Emitter, group: Group) -> None:
-        self.out = out
-        self.group = group
-        self.last = len(group.space) - 1
-        self.length = group.space[-1]
-        self.by_depth: list[list[str]] = [[] for _ in range(len(group.space) + 1)]
-        self.splats: dict[int, str] = {}
-        self.rows: dict[Any, str] = {}
-        self.id = out.label("loop")
-        self.index = [f"%{self.id}.i{n}" for n in range(len(group.space))]
-        self.rest = self.length % LANES
-        over_lanes = bool(group.reductions) or any(a.over >> self.last & 1 for a in group.accumulations)
-        self.blocks = -(-self.length // BLOCK) if over_lanes else 1
-        self.mask: str | None = None
-        self.parted = self._is_parted()
-        self.interleaved = Interleaved(self)
-
-    def _is_parted(self) -> bool:
-        """Tell whether full vectors have a loop without masks, and what is left after them code of its own."""
-        last_block = self.length if self.blocks == 1 else self.length % BLOCK
-        return (
-            0 < self.rest < LANES * 4 <= self.length
-            and last_block >= LANES
-            and len(self.group.nodes) <= SMALL
-        )
+        super().__init__(out, group)
+        self.inner = [n for n in group.nodes if self.is_vector(n)]
+        self.carried: list[Reduced] = [
+            *group.reductions,
+            *(a for a in group.accumulations if a.over >> self.last & 1),
+        ]
+        self.blocks = -(-self.length // BLOCK) if self.carried else 1
 
     def emit(self) -> None:
         """Write the nest."""
@@ -65,248 +47,48 @@ class Loops:
                 identity = IDENTITY[reduction.name][reduction.node.kind]
                 reduction.result.text = literal(identity, reduction.node.kind)
             return
-        inner = self.by_depth[-1]
-        if self.rest and not self.parted:
-            lanes = out.let(f"insertelement <{LANES} x i64> poison, i64 {self.index[-1]}, i32 0", inner)
-            lanes = out.let(
-                f"shufflevector <{LANES} x i64> {lanes}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer",
-                inner,
-            )
-            lanes = out.let(f"add <{LANES} x i64> {lanes}, <{_IOTA}>", inner)
-            self.mask = out.let(f"icmp ult <{LANES} x i64> {lanes}, splat (i64 {self.length})", inner)
         for node in group.nodes:
-            self._node(node)
-        self._nest(self._results({}))
-
-    def _results(self, before: dict[int, str]) -> Carried:
-        """Write what becomes of the nodes; `before` has the accumulators, if not those of the loop."""
-        for store in self.interleaved.store(self.group.stores, LANES):
-            self._store(store)
-        carried = self._carried(before)
-        for accumulation in self.group.accumulations:
-            if not accumulation.over >> self.last & 1:
-                self._accumulate(accumulation)
-        return carried
-
-    @staticmethod
-    def type_of(kind: str) -> str:
-        """Return a type of the IR."""
-        return TYPES[kind]
-
-    @staticmethod
-    def one(kind: str) -> str:
-        """Write the number that stands for elements that are not there."""
-        return literal(1, kind)
-
-    # --- nodes -----------------------------------------------------------------------------------
-
-    def depth(self, node: Node) -> int:
-        """Return how many loops stand around a node."""
-        return node.axes.bit_length() if node.group is self.group else 0
-
-    def is_vector(self, node: Node) -> bool:
-        """Tell whether a node changes from lane to lane."""
-        return self.depth(node) == self.last + 1
-
-    def _node(self, node: Node) -> None:
-        depth = self.depth(node)
-        lines = self.by_depth[depth]
-        if node.op == "load":
-            node.text = self._load(node, lines)
-        elif depth == self.last + 1:
-            node.text = self.out.operation(node, [self.as_vector(a) for a in node.args], LANES, lines)
+            if not self.is_vector(node):
+                self.node(node)
+        # the inner loops first, as they say what has to stand before them
+        before, lines, outer = out.block, out.lines, len(group.space) - 1
+        out.lines = []
+        if outer:
+            out.block = f"{self.id}.h{outer - 1}"
+        if self._is_parted():
+            self._stretches()
         else:
-            node.text = self.out.operation(node, [self.out.scalar(a) for a in node.args], 1, lines)
+            self._masked()
+        inner, after = out.lines, out.block
+        out.lines, out.block = lines, before
+        self._nest(inner, after)
 
-    def as_vector(self, node: Node) -> str:
-        """Return a number as a vector."""
-        if node.op == "constant":
-            return f"splat ({TYPES[node.kind]} {literal(node.detail, node.kind)})"
-        if self.is_vector(node):
-            return str(node.text)
-        found = self.splats.get(id(node))
-        if found is None:
-            found = self.splats[id(node)] = self._splat(self.out.scalar(node), node.kind, self.depth(node))
-        return found
+    def _is_parted(self) -> bool:
+        """Tell whether full vectors have a loop without masks, and what is left after them code of its own."""
+        if self.length % (LANES if self.blocks == 1 else BLOCK) == 0:
+            return True
+        return len(self.inner) <= (SMALL if self.length >= 4 * LANES else TINY)
 
-    def _splat(self, x: str, kind: str, depth: int) -> str:
-        lines, shown = self.by_depth[depth], vector(kind)
-        one = self.out.let(f"insertelement {shown} poison, {TYPES[kind]} {x}, i32 0", lines)
-        return self.out.let(
-            f"shufflevector {shown} {one}, {shown} poison, <{LANES} x i32> zeroinitializer", lines
-        )
+    # --- outer loops -----------------------------------------------------------------------------
 
-    # --- memory ----------------------------------------------------------------------------------
-
-    def _row(self, memory: Memory, offset: int, strides: Sequence[int]) -> str:
-        """Return where the elements of a row begin: what of an address the inner loop does not change."""
-        key = (id(memory.base), memory.offset + offset, tuple(strides[:-1]))
-        found = self.rows.get(key)
-        if found is None:
-            depth = 0
-            for axis, stride in enumerate(strides[:-1]):
-                if stride and self.group.space[axis] > 1:
-                    depth = axis + 1
-            lines = self.by_depth[depth]
-            base = self.out.pointer(memory.base)
-            found = self.out.let(f"getelementptr i8, ptr {base}, i64 {memory.offset + offset}", lines)
-            for axis, stride in enumerate(strides[:-1]):
-                if stride and self.group.space[axis] > 1:
-                    by = self.out.let(f"mul i64 {self.index[axis]}, {stride}", lines)
-                    found = self.out.let(f"getelementptr i8, ptr {found}, i64 {by}", lines)
-            self.rows[key] = found
-        return found
-
-    def _load(self, node: Node, lines: list[str]) -> str:
-        memory, offset, strides = node.detail
-        row, out, kind = self._row(memory, offset, strides), self.out, node.kind
-        if not self.is_vector(node):
-            return out.from_memory(out.let(f"load {IN_MEMORY[kind]}, ptr {row}", lines), kind, lines)
-        shown, size = vector(kind, IN_MEMORY), BYTES[kind]
-        suffix = f"v{LANES}{SUFFIX[kind]}"
-        filler = f"splat ({IN_MEMORY[kind]} {literal(1, kind) if kind != 'i1' else 0})"
-        truth = vector("i1")
-        if strides[-1] == size:
-            at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
-            if self.mask is None:
-                loaded = out.let(f"load {shown}, ptr {at}, align {size}", lines)
-            else:
-                out.declare(f"declare {shown} @llvm.masked.load.{suffix}.p0(ptr, i32, {truth}, {shown})")
-                loaded = out.let(
-                    f"call {shown} @llvm.masked.load.{suffix}.p0(ptr {at}, i32 {size}, {truth} {self.mask}, "
-                    f"{shown} {filler})",
-                    lines,
-                )
-        else:
-            component = self.interleaved.load(memory, offset, strides, LANES)
-            if component is not None:
-                return component
-            at = self._scattered(row, strides[-1], lines)
-            mask = self.mask or "splat (i1 true)"
-            out.declare(
-                f"declare {shown} @llvm.masked.gather.{suffix}.v{LANES}p0(<{LANES} x ptr>, i32, {truth}, {shown})"
-            )
-            loaded = out.let(
-                f"call {shown} @llvm.masked.gather.{suffix}.v{LANES}p0(<{LANES} x ptr> {at}, i32 {size}, "
-                f"{truth} {mask}, {shown} {filler})",
-                lines,
-            )
-        if kind != "i1":
-            return loaded
-        return out.let(f"icmp ne {shown} {loaded}, zeroinitializer", lines)
-
-    def _scattered(self, row: str, stride: int, lines: list[str]) -> str:
-        """Return the addresses of elements that do not lie side by side."""
-        out = self.out
-        by = out.let(f"mul i64 {self.index[-1]}, {stride}", lines)
-        first = out.let(f"getelementptr i8, ptr {row}, i64 {by}", lines)
-        offsets = ", ".join(f"i64 {n * stride}" for n in range(LANES))
-        return out.let(f"getelementptr i8, ptr {first}, <{LANES} x i64> <{offsets}>", lines)
-
-    def _store(self, store: Store) -> None:
-        lines = self.by_depth[-1]
-        row = self._row(store.memory, store.offset, store.strides)
-        self._put(self.as_vector(store.node), store.node.kind, row, store.strides[-1], lines)
-
-    def _put(self, x: str, kind: str, row: str, stride: int, lines: list[str]) -> None:
-        out, shown, size = self.out, vector(kind, IN_MEMORY), BYTES[kind]
-        suffix, truth = f"v{LANES}{SUFFIX[kind]}", vector("i1")
-        if kind == "i1":
-            x = out.let(f"zext {truth} {x} to {shown}", lines)
-        if stride == size:
-            at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
-            if self.mask is None:
-                lines.append(f"  store {shown} {x}, ptr {at}, align {size}")
-                return
-            out.declare(f"declare void @llvm.masked.store.{suffix}.p0({shown}, ptr, i32, {truth})")
-            lines.append(
-                f"  call void @llvm.masked.store.{suffix}.p0({shown} {x}, ptr {at}, i32 {size}, {truth} {self.mask})"
-            )
-            return
-        scattered = self._scattered(row, stride, lines)
-        mask = self.mask or "splat (i1 true)"
-        out.declare(
-            f"declare void @llvm.masked.scatter.{suffix}.v{LANES}p0({shown}, <{LANES} x ptr>, i32, {truth})"
-        )
-        lines.append(
-            f"  call void @llvm.masked.scatter.{suffix}.v{LANES}p0({shown} {x}, <{LANES} x ptr> {scattered}, "
-            f"i32 {size}, {truth} {mask})"
-        )
-
-    # --- reductions ------------------------------------------------------------------------------
-
-    def _carried(self, before: dict[int, str]) -> Carried:
-        """Write the steps of what is reduced over the inner loop; return (what, accumulator, its next value)."""
-        found: Carried = []
-        out, lines = self.out, self.by_depth[-1]
-        over_lanes = [a for a in self.group.accumulations if a.over >> self.last & 1]
-        carried: list[Reduction | Accumulation] = [*self.group.reductions, *over_lanes]
-        for one in carried:
-            name = before.get(id(one)) or out.name()
-            kind = one.node.kind
-            following = out.combine(one.name, kind, name, self.as_vector(one.node), LANES, lines)
-            if self.mask is not None:
-                shown = vector(kind)
-                following = out.let(
-                    f"select {vector('i1')} {self.mask}, {shown} {following}, {shown} {name}", lines
-                )
-            found.append((one, name, following))
-        return found
-
-    def _accumulate(self, one: Accumulation) -> None:
-        """Add to a row of memory, element by element."""
-        out, kind, lines = self.out, one.node.kind, self.by_depth[-1]
-        load = Node("load", kind, (), (one.memory, one.offset, one.strides), self._all_axes(), self.group)
-        found = self._load(load, lines)
-        following = out.combine(one.name, kind, found, self.as_vector(one.node), LANES, lines)
-        row = self._row(one.memory, one.offset, one.strides)
-        self._put(following, kind, row, one.strides[-1], lines)
-
-    def _all_axes(self) -> int:
-        return (1 << len(self.group.space)) - 1
-
-    # --- loops -----------------------------------------------------------------------------------
-
-    def _nest(self, carried: Carried) -> None:
+    def _nest(self, inner: list[str], inside: str) -> None:
+        """Write the loops around what stands inside of them, which ends in the block `inside`."""
         out, space = self.out, self.group.space
         outer = len(space) - 1
-        for line in self.by_depth[0]:
-            out.lines.append(line)
+        out.lines += self.by_depth[0]
         heads: list[tuple[str, int]] = []
         for axis in range(outer):
             before = out.block
             head = f"{self.id}.h{axis}"
             out.put(f"br label %{head}")
             out.start(head)
-            place = len(out.lines)
-            heads.append((head, place))
+            heads.append((head, len(out.lines)))
             out.lines.append(
                 f"  {self.index[axis]} = phi i64 [ 0, %{before} ], [ {self.index[axis]}.next, %LATCH{axis} ]"
             )
             out.lines += self.by_depth[axis + 1]
-        full = self.length - self.rest if self.parted else self.length
-        start, end = "0", str(full)
-        if self.blocks > 1:
-            before = out.block
-            head = f"{self.id}.b"
-            out.put(f"br label %{head}")
-            out.start(head)
-            blocks_at = len(out.lines)
-            start = f"%{self.id}.from"
-            out.put(f"{start} = phi i64 [ 0, %{before} ], [ {start}.next, %BLOCKS ]")
-            out.put(f"{start}.next = add i64 {start}, {BLOCK}")
-            cut = out.let(f"icmp ult i64 {start}.next, {self.length}")
-            end = out.let(f"select i1 {cut}, i64 {start}.next, i64 {full}")
-        self._inner(carried, start, end)
-        if self.parted:
-            carried = self._rest(carried, cut if self.blocks > 1 else None)
-        for one, _, following in carried:
-            self._flush(one, out.horizontal(one.name, one.node.kind, following), start)
-        if self.blocks > 1:
-            after = f"{self.id}.be"
-            out.put(f"br i1 {cut}, label %{head}, label %{after}")
-            out.lines[blocks_at] = out.lines[blocks_at].replace("%BLOCKS", f"%{out.block}")
-            out.start(after)
+        out.lines += inner
+        out.block = inside
         for axis in reversed(range(outer)):
             head, at = heads[axis]
             i = self.index[axis]
@@ -319,50 +101,168 @@ class Loops:
         for reduction in self.group.reductions:
             self._finish(reduction)
 
-    def _inner(self, carried: Carried, start: str, end: str) -> None:
-        out, i = self.out, self.index[-1]
-        before, loop, after = out.block, f"{self.id}.inner", f"{self.id}.after"
+    # --- rows ------------------------------------------------------------------------------------
+
+    def _stretches(self) -> None:
+        """Write a row in blocks, what is left of it with code of its own."""
+        out = self.out
+        full, left = divmod(self.length, BLOCK) if self.blocks > 1 else (0, self.length)
+        if full == 1:
+            self._flush(self._stretch("0", BLOCK), "0")
+        elif full:
+            before, head, after = out.block, f"{self.id}.b", f"{self.id}.be"
+            out.put(f"br label %{head}")
+            out.start(head)
+            at = len(out.lines)
+            start = f"%{self.id}.from"
+            out.put(f"{start} = phi i64 [ 0, %{before} ], [ {start}.next, %BLOCKS ]")
+            self._flush(self._stretch(start, BLOCK), start)
+            out.put(f"{start}.next = add i64 {start}, {BLOCK}")
+            more = out.let(f"icmp ult i64 {start}.next, {full * BLOCK}")
+            out.put(f"br i1 {more}, label %{head}, label %{after}")
+            out.lines[at] = out.lines[at].replace("%BLOCKS", f"%{out.block}")
+            out.start(after)
+        if left:
+            self._flush(self._stretch(str(full * BLOCK), left), str(full * BLOCK))
+
+    def _stretch(self, start: str, count: int) -> dict[int, str]:
+        """Write so many elements; return what they are reduced to."""
+        vectors, rest = divmod(count, LANES)
+        beside = SIDE_BY_SIDE if self.carried and self._is_light() else 1
+        beside = max(1, min(beside, vectors))
+        steps, more = divmod(vectors, beside)
+        sums = [self._identities() for _ in range(beside)]
+        if steps == 1:
+            more += beside
+        elif steps:
+            step = beside * LANES
+            sums = self._loop(start, self._plus(start, steps * step), step, sums)
+        at = (vectors - more) * LANES
+        for n in range(more):
+            sums[n % beside] = self._vector(self._plus(start, at + n * LANES), sums[n % beside])
+        if rest:
+            self.mask = f"<{', '.join(f'i1 {str(n < rest).lower()}' for n in range(LANES))}>"
+            sums[0] = self._vector(self._plus(start, vectors * LANES), sums[0])
+            self.mask = None
+        while len(sums) > 1:
+            pairs = zip(sums[0::2], sums[1::2], strict=False)
+            sums = [self._joined(a, b) for a, b in pairs] + sums[len(sums) // 2 * 2 :]
+        return sums[0]
+
+    def _is_light(self) -> bool:
+        return len(self.inner) <= LIGHT and not any(n.op in ("call", "div", "sqrt") for n in self.inner)
+
+    def _plus(self, start: str, count: int) -> str:
+        if not count:
+            return start
+        return str(int(start) + count) if start.isdigit() else self.out.let(f"add i64 {start}, {count}")
+
+    def _identities(self) -> dict[int, str]:
+        return {
+            id(
+                one
+            ): f"splat ({TYPES[one.node.kind]} {literal(IDENTITY[one.name][one.node.kind], one.node.kind)})"
+            for one in self.carried
+        }
+
+    def _joined(self, a: dict[int, str], b: dict[int, str]) -> dict[int, str]:
+        out = self.out
+        return {
+            id(one): out.combine(one.name, one.node.kind, a[id(one)], b[id(one)], LANES, out.lines)
+            for one in self.carried
+        }
+
+    def _loop(self, start: str, end: str, step: int, given: list[dict[int, str]]) -> list[dict[int, str]]:
+        """Write a loop over vectors, as many side by side as accumulators are given; return their last values."""
+        out, before = self.out, self.out.block
+        loop, after = out.label(f"{self.id}.inner"), out.label(f"{self.id}.after")
+        i = f"%{loop}.i"
         out.put(f"br label %{loop}")
         out.start(loop)
-        out.put(f"{i} = phi i64 [ {start}, %{before} ], [ {i}.next, %{loop} ]")
-        for one, name, following in carried:
-            identity = literal(IDENTITY[one.name][one.node.kind], one.node.kind)
-            splat = f"splat ({TYPES[one.node.kind]} {identity})"
-            out.put(f"{name} = phi {vector(one.node.kind)} [ {splat}, %{before} ], [ {following}, %{loop} ]")
-        out.lines += self.by_depth[-1]
-        out.put(f"{i}.next = add i64 {i}, {LANES}")
+        head = len(out.lines)
+        names = [{key: out.name() for key in sums} for sums in given]
+        if self.length % LANES and step == LANES and not self._is_parted():
+            self.mask = self._lanes_before(i)
+        found = [self._vector(self._plus(i, n * LANES), sums) for n, sums in enumerate(names)]
+        self.mask = None
+        phis = [f"  {i} = phi i64 [ {start}, %{before} ], [ {i}.next, %{loop} ]"]
+        for first, name, following in zip(given, names, found, strict=True):
+            for one in self.carried:
+                key = id(one)
+                phis.append(
+                    f"  {name[key]} = phi {vector(one.node.kind)} "
+                    f"[ {first[key]}, %{before} ], [ {following[key]}, %{loop} ]"
+                )
+        out.lines[head:head] = phis
+        out.put(f"{i}.next = add i64 {i}, {step}")
         more = out.let(f"icmp ult i64 {i}.next, {end}")
         out.put(f"br i1 {more}, label %{loop}, label %{after}")
         out.start(after)
+        return found
 
-    def _rest(self, carried: Carried, more: str | None) -> Carried:
-        """Write what is left after full vectors; after the last block, if there are `more`."""
-        out, before = self.out, self.out.block
-        self.by_depth[-1] = []
-        self.interleaved = Interleaved(self)
-        self.index[-1] = str(self.length - self.rest)
-        self.mask = f"<{', '.join(f'i1 {str(n < self.rest).lower()}' for n in range(LANES))}>"
-        for node in self.group.nodes:
-            if self.is_vector(node):
-                self._node(node)
-        found = self._results({id(one): following for one, _, following in carried})
-        if more is None:
-            out.lines += self.by_depth[-1]
-            return found
-        rest, after = f"{self.id}.rest", f"{self.id}.all"
-        out.put(f"br i1 {more}, label %{after}, label %{rest}")
-        out.start(rest)
-        out.lines += self.by_depth[-1]
-        out.put(f"br label %{after}")
-        out.start(after)
-        joined: Carried = []
-        for one, name, following in found:
-            x = out.let(f"phi {vector(one.node.kind)} [ {name}, %{before} ], [ {following}, %{rest} ]")
-            joined.append((one, name, x))
-        return joined
+    def _lanes_before(self, i: str) -> str:
+        """Return which lanes of the vector at an index are elements of the row."""
+        out = self.out
+        lanes = out.let(f"insertelement <{LANES} x i64> poison, i64 {i}, i32 0")
+        lanes = out.let(
+            f"shufflevector <{LANES} x i64> {lanes}, <{LANES} x i64> poison, <{LANES} x i32> zeroinitializer"
+        )
+        lanes = out.let(f"add <{LANES} x i64> {lanes}, <{_IOTA}>")
+        return out.let(f"icmp ult <{LANES} x i64> {lanes}, splat (i64 {self.length})")
 
-    def _flush(self, one: Reduction | Accumulation, x: str, start: str) -> None:
-        """Put away what an inner loop has been reduced to."""
+    def _vector(self, index: str, sums: dict[int, str]) -> dict[int, str]:
+        """Write all that is done to one vector; return the next values of what is reduced."""
+        out = self.out
+        self.index[-1], self.by_depth[-1], self.interleaved = index, out.lines, Interleaved(self)
+        for node in self.inner:
+            self.node(node)
+        for store in self.interleaved.store(self.group.stores, LANES):
+            self.store(store)
+        found = {}
+        for one in self.carried:
+            kind, before = one.node.kind, sums[id(one)]
+            following = out.combine(one.name, kind, before, self.as_vector(one.node), LANES, out.lines)
+            if self.mask is not None:
+                shown = vector(kind)
+                following = out.let(
+                    f"select {vector('i1')} {self.mask}, {shown} {following}, {shown} {before}"
+                )
+            found[id(one)] = following
+        for accumulation in self.group.accumulations:
+            if not accumulation.over >> self.last & 1:
+                self.accumulate(accumulation)
+        return found
+
+    def _masked(self) -> None:
+        """Write a row as one loop in which the last vector is like the others, but for its mask."""
+        out = self.out
+        start, end = "0", str(self.length)
+        if self.blocks > 1:
+            before, head = out.block, f"{self.id}.b"
+            out.put(f"br label %{head}")
+            out.start(head)
+            at = len(out.lines)
+            start = f"%{self.id}.from"
+            out.put(f"{start} = phi i64 [ 0, %{before} ], [ {start}.next, %BLOCKS ]")
+            out.put(f"{start}.next = add i64 {start}, {BLOCK}")
+            cut = out.let(f"icmp ult i64 {start}.next, {self.length}")
+            end = out.let(f"select i1 {cut}, i64 {start}.next, i64 {self.length}")
+        (found,) = self._loop(start, end, LANES, [self._identities()])
+        self._flush(found, start)
+        if self.blocks > 1:
+            after = f"{self.id}.be"
+            out.put(f"br i1 {cut}, label %{head}, label %{after}")
+            out.lines[at] = out.lines[at].replace("%BLOCKS", f"%{out.block}")
+            out.start(after)
+
+    # --- what rows are reduced to ----------------------------------------------------------------
+
+    def _flush(self, found: dict[int, str], start: str) -> None:
+        """Put away what a row, or a block of it, has been reduced to."""
+        for one in self.carried:
+            self._put_away(one, self.out.horizontal(one.name, one.node.kind, found[id(one)]), start)
+
+    def _put_away(self, one: Reduced, x: str, start: str) -> None:
         out, kind = self.out, one.node.kind
         if isinstance(one, Accumulation):
             at = self._address(one)
