@@ -382,3 +382,16 @@ print(float(f(x)[1][-1]))
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout.split() == ["MemoryError"] * 3 + ["2.0"], done.stderr
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4"])
+def test_bytes_in_another_order(dtype):
+    """What NumPy makes of them has another dtype object than its arrays of that dtype have otherwise."""
+    x = np.linspace(0.1, 2.0, 6).astype(dtype)
+    for f in (np.sum, lambda x: np.cumsum(x * 2) * x, lambda x: np.sort(x)[::-1] * np.exp(x)):
+        gradient = fd.value_and_grad(lambda x, f=f: np.sum(f(x) ** 2))
+        for _ in range(2):
+            compiled = jit(gradient)
+            assert_allclose(compiled(x)[0], gradient(x)[0], rtol=1e-5)
+            assert_allclose(compiled(x)[1], gradient(x)[1], rtol=1e-5)
+            assert_allclose(compiled(x.astype(float))[1], gradient(x)[1], rtol=1e-5)

@@ -45,13 +45,14 @@ class Native:
     """
 
     call: Any
+    _second_try: Any
 
     def __init__(
         self, tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any], number: int = 0
     ) -> None:
         self.kernel = Lowering(tape, f"kernel{number}").lower()
-        self.types = [v.type for v in tape.inputs]
-        self.outputs = [kind(a) for a in tape.outputs]
+        self.types = [_canonical(v.type) for v in tape.inputs]
+        self.outputs = [_canonical(kind(a)) for a in tape.outputs]
         self.name = tape.name
         self.nesting = nesting
         makers = {v.number: r for r in tape.records for v in r.outputs}
@@ -72,6 +73,7 @@ class Native:
             address, self.types, self.outputs, self.nesting, work, self.floats, self.arrays
         )
         self.call = self.within(self._regular, ())
+        self._second_try = self.within(self._slow, ())
 
     def within(self, slow: Any, captured: Sequence[tuple[Any, ...]]) -> Any:
         """Return the builtin with something else to call where a check fails, and captured objects to check."""
@@ -82,7 +84,7 @@ class Native:
         if len(leaves) == len(self.types):
             values = [_regular(x, t) for x, t in zip(leaves, self.types, strict=True)]
             if any(a is not b for a, b in zip(values, leaves, strict=True)):
-                return self.call(*values)
+                return self._second_try(*values)
         return self._slow(*leaves)
 
 
@@ -132,6 +134,12 @@ def _is_array(v: Variable, makers: Mapping[int, Record]) -> bool:
             return isinstance(record.primitive.impl(*operands, **record.params), np.ndarray)
     except (ArithmeticError, TypeError, ValueError, IndexError):
         return False
+
+
+def _canonical(type_: ArrayType) -> ArrayType:
+    """Return a type with the one dtype object that NumPy's arrays have; bytes that were swapped leave another."""
+    shape, dtype = type_
+    return ArrayType(shape, np.dtype(dtype.str)) if dtype in KINDS else type_
 
 
 def _regular(x: Any, type_: ArrayType) -> Any:
