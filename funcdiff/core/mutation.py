@@ -141,9 +141,15 @@ def through(x: Any, path: Path) -> Any:
     return x
 
 
+BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
+"""Types of what a basic index is nearly always made of."""
+
+
 def is_basic(index: Any) -> bool:
     """Tell whether an index is basic: integers, slices, Ellipsis and newaxis."""
     items = _items(index)
+    if BASIC.issuperset(map(type, items)):  # a fifth off the sweep back of an x[i]
+        return True
     return all(
         i is None or i is Ellipsis or (isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool))
         for i in items
@@ -165,8 +171,11 @@ def flat_numbers(index: Any, shape: tuple[int, ...]) -> Any:
 def write_plain(x: np.ndarray[Any, Any], value: Any, path: Path, add: bool = False) -> None:
     """Write into, or add to, an ndarray through a path; the array is changed."""
     index = path[-1][1]["index"]
+    if len(path) == 1:
+        _put(x, index, value, add)
+        return
     target = through(x, path[:-1])
-    if len(path) == 1 or target.base is x or np.may_share_memory(target, x):
+    if target.base is x or np.may_share_memory(target, x):
         _put(target, index, value, add)
         return
     numbers = through(np.arange(x.size).reshape(x.shape), path[:-1])  # a lens copied: write by number

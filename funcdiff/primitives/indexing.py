@@ -9,14 +9,13 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.declare import general, linear
-from funcdiff.core.mutation import add_through, is_basic
+from funcdiff.core.mutation import BASIC, add_through, is_basic
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import Function
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.primitives.shape import all_mapped, reshape, transpose
 
 Index = Any
-_BASIC = frozenset({int, slice, type(None), type(Ellipsis)})
 
 
 def _getitem(x: Any, *, index: Index) -> Any:
@@ -81,11 +80,11 @@ def plain_index(index: Index) -> Index:
     Parts that `vmap` maps over, or a loop counts, stay traced.
     """
     kind = type(index)
-    if kind in _BASIC:
+    if kind in BASIC:
         return index
     if kind is tuple:
         for item in index:
-            if type(item) not in _BASIC:
+            if type(item) not in BASIC:
                 return tuple(_plain_item(i) for i in index)
         return index
     return _plain_item(index)
@@ -93,7 +92,7 @@ def plain_index(index: Index) -> Index:
 
 def _plain_item(item: Any) -> Any:
     kind = type(item)
-    if kind in _BASIC:
+    if kind in BASIC:
         return slice(*map(_bound, (item.start, item.stop, item.step))) if kind is slice else item
     if kind is list:
         item = np.asarray(item) if item else np.asarray(item, dtype=np.intp)
@@ -135,7 +134,7 @@ def is_symbolic(x: Any) -> bool:
 def is_traced_index(index: Index) -> bool:
     """Tell whether a part of the index is still traced."""
     items = index if type(index) is tuple else (index,)
-    return any(type(i) is TracedArray for i in items)
+    return TracedArray in map(type, items)
 
 
 def read(x: Any, index: Index) -> Any:
