@@ -22,6 +22,7 @@ from funcdiff.compat.torch._graph import (
     LEAF,
     CompositeNode,
     Output,
+    SeveralNode,
     SingleNode,
     ZeroNode,
     new_node,
@@ -36,7 +37,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import convert
 from funcdiff.core.primitive import REGISTRY, Elementwise, General, Linear, Multilinear, Primitive, reads
 from funcdiff.core.recording import TracedArray
-from funcdiff.transforms.reverse import pull_any, record
+from funcdiff.transforms.reverse import record
 
 NUMBERS = frozenset({int, float, bool, complex})
 
@@ -103,13 +104,19 @@ def of_linear(function: Any, impl: Any = None) -> Any:
     """
     primitive = function.primitive
     rule = rule_of(primitive)
-    compute = impl or quiet(primitive.impl)
+    compute = impl or primitive.impl
+    warns = impl is None
 
     def operation(cls: Any, x: Tensor, params: dict[str, Any]) -> Any:
         value = x.value
         if type(value) is not _ndarray:
             return lower(function(lift(x), **params))
-        result = wrap(compute(value, **params))
+        token = silence(QUIETLY) if warns else None
+        try:
+            result = wrap(compute(value, **params))
+        finally:
+            if warns:
+                unsilence(token)
         edge = x.edge if x.base is None else x.current()
         if edge is not None and STATE.recording:
             record_ = (rule, 0, params, value.shape, value.dtype, result.value.shape, None)
@@ -126,14 +133,20 @@ def of_general(name: str, function: Any, impl: Any = None) -> Any:
     """
     cls = node_class(name, SingleNode)
     primitive = function.primitive
-    compute = impl or quiet(primitive.impl)
+    compute = impl or primitive.impl
+    warns = impl is None
     (keep_x,), keep_out = residuals(primitive, (0,))
 
     def operation(x: Tensor, params: dict[str, Any]) -> Any:
         value = x.value
         if type(value) is not _ndarray:
             return lower(function(lift(x), **params))
-        result = wrap(compute(value, **params))
+        token = silence(QUIETLY) if warns else None
+        try:
+            result = wrap(compute(value, **params))
+        finally:
+            if warns:
+                unsilence(token)
         edge = x.edge if x.base is None else x.current()
         if edge is not None and STATE.recording:
             out = result.value
@@ -155,19 +168,6 @@ def of_general(name: str, function: Any, impl: Any = None) -> Any:
         return result
 
     return operation
-
-
-def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that computes without NumPy's floating-point warnings."""
-
-    def computed(x: Any, **params: Any) -> Any:
-        token = silence(QUIETLY)
-        try:
-            return function(x, **params)
-        finally:
-            unsilence(token)
-
-    return computed
 
 
 def bilinear(cls: Any, function: Any, a: Tensor, b: Tensor, impl: Any = None) -> Any:
@@ -208,34 +208,46 @@ _NO_PARAMS: dict[str, Any] = {}
 
 
 def call(cls: Any, function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Apply a primitive to tensors and plain operands, as one node that keeps what its rules read.
+    """Apply a primitive with one result to tensors and plain operands, as one node (`applied`).
 
-    Tensors of real and complex numbers are the node's inputs, as in PyTorch; masks and positions are not.
+    The node keeps what the rules read.  Its inputs are the tensors of real and complex numbers, as in
+    PyTorch; masks and positions are not.
     """
     values = []
     for i in inputs:
         value = i.value if isinstance(i, Tensor) else i
         if type(value) is TracedArray:
-            return lowered(function(*map(lift, inputs), **params))
+            return lower(function(*map(lift, inputs), **params))
         values.append(value)
     primitive: Primitive = function.primitive
     token = silence(QUIETLY)
     try:
-        out = primitive.impl(*values, **params)
+        result = wrap(primitive.impl(*values, **params))
     finally:
         unsilence(token)
-    if type(out) is tuple:
-        results = tuple(map(wrap, out))
-        node = _node(cls, primitive, inputs, values, params, results) if STATE.recording else None
-        if node is not None:
-            for n, r in enumerate(results):
-                if r.value.dtype.kind in "fc":
-                    r.edge = Output(node, n)
-        return results
-    result = wrap(out)
     if STATE.recording:
-        result.edge = _node(cls, primitive, inputs, values, params, (result,))
+        edges: list[Any] = []
+        places = []
+        active = False
+        for i, value in zip(inputs, values, strict=True):
+            place = -1
+            if value is not i and value.dtype.kind in "fc":
+                edge = i.edge if i.base is None else i.current()
+                if edge is not None:
+                    active = True
+                    place = len(edges)
+                    if edge is LEAF:
+                        edge = i
+                edges.append(edge)
+            places.append(place)
+        if active:
+            result.edge = _node(cls, primitive, inputs, values, params, result, tuple(edges), tuple(places))
     return result
+
+
+def applied(name: str) -> Any:
+    """Return the class of the nodes that `call` makes."""
+    return node_class(name, SeveralNode)
 
 
 def _node(
@@ -244,43 +256,28 @@ def _node(
     inputs: Sequence[Any],
     values: list[Any],
     params: dict[str, Any],
-    results: tuple[Any, ...],
+    result: Tensor,
+    edges: tuple[Any, ...],
+    places: tuple[int, ...],
 ) -> Any:
-    """Make the node of one application of a primitive; None if no operand requires a gradient."""
-    edges: list[Any] = []
-    positions = []
-    active = False
-    for i in inputs:
-        place = -1
-        if isinstance(i, Tensor) and i.value.dtype.kind in "fc":
-            edge = i.edge if i.base is None else i.current()
-            if edge is not None:
-                active = True
-                place = len(edges)
-            edges.append(i if edge is LEAF else edge)
-        positions.append(place)
-    if not active:
-        return None
-    places = tuple(positions)
+    out = result.value
+    if isinstance(primitive, Linear):
+        types = tuple(map(type_of, values))
+        return new_node(
+            cls, edges, (primitive, types, params, None, out.shape, out.dtype, places), None, None
+        )
     keeps, keep_out = residuals(primitive, places)
-    everything = isinstance(primitive, Linear)
-    kinds = [type_of(v) if everything or p >= 0 else None for v, p in zip(values, places, strict=True)]
-    several = len(results) > 1 or primitive.multiple_outputs
-    if several:
-        made: Any = tuple([r.value for r in results])
-        types: Any = tuple(map(type_of, made))
-    else:
-        made = results[0].value
-        types = type_of(made)
-    kept = tuple([v if k else t for v, k, t in zip(values, keeps, kinds, strict=True)])
-    cells = [i.version if k and isinstance(i, Tensor) else None for i, k in zip(inputs, keeps, strict=True)]
-    cells.append(results[0].version if keep_out and not several else None)
-    record_ = (pull_any, places, primitive, kept, params, made if keep_out else None, (*kinds, types))
-    seen = tuple([0 if c is None else c[0] for c in cells])
-    node = new_node(cls, tuple(edges), record_, tuple(cells), seen)
-    if several:
-        node.outputs, node.several = len(results), True
-    return node
+    cells: list[Any] = []
+    for n, keep in enumerate(keeps):
+        if keep:
+            value = values[n]
+            cells.append(inputs[n].version if value is not inputs[n] else None)
+        else:
+            cells.append(None)
+            values[n] = type_of(values[n]) if places[n] >= 0 else None
+    cells.append(result.version if keep_out else None)
+    kept = (primitive, tuple(values), params, out if keep_out else None, out.shape, out.dtype, places)
+    return new_node(cls, edges, kept, tuple(cells), tuple([0 if c is None else c[0] for c in cells]))
 
 
 _residuals: dict[Any, tuple[tuple[bool, ...], bool]] = {}

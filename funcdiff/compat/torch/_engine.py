@@ -305,7 +305,7 @@ def check_versions(node: Node) -> None:
                 raise _modified(x, cell, None, seen, cell[0])
             if isinstance(node, SingleNode):
                 kept, edge = node.residual(n)
-                raise _modified(kept, () if n else cell, edge, seen, cell[0])
+                raise _modified(kept, () if edge is node else cell, edge, seen, cell[0])
             _rule, i, _j, x, y, v, _t = node.record
             last = n == len(node.cells) - 1
             kept = v if last else x[n] if type(i) is tuple else (x, y)[n]

@@ -10,6 +10,7 @@ import numpy as np
 
 from funcdiff.compat.torch._apply import (
     NUMBERS,
+    applied,
     call,
     cast,
     composed,
@@ -19,7 +20,7 @@ from funcdiff.compat.torch._apply import (
     method,
 )
 from funcdiff.compat.torch._elementwise import binary, unary
-from funcdiff.compat.torch._graph import ZeroNode, node_class
+from funcdiff.compat.torch._graph import ZeroNode
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import in_place
@@ -287,7 +288,7 @@ method(_assigned(pow_, "pow"), "__ipow__")
 # --- products and quotients with a sum ---------------------------------------------------------------
 
 _Addcmul, _Addcdiv, _Lerp, _LerpByTensor = (
-    node_class(name) for name in ("AddcmulBackward0", "AddcdivBackward0", "LerpBackward0", "LerpBackward1")
+    applied(name) for name in ("AddcmulBackward0", "AddcdivBackward0", "LerpBackward0", "LerpBackward1")
 )
 _Xlogy = composed("XlogyBackward0")
 

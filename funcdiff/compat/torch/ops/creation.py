@@ -238,7 +238,7 @@ def arange(
     if type(start) is int and type(step) is int and dtype is None and (end is None or type(end) is int):
         first, last = (0, start) if end is None else (start, end)
         if step and (last - first) * step >= 0:
-            return made(np.arange(first, last, step, np.int64), requires_grad, **kwargs)
+            return made(np.arange(first, last, step, dtype=INT64), requires_grad, **kwargs)
     start, end, step = map(_number, (start, end, step))
     if end is None:
         start, end = 0, start

@@ -9,6 +9,7 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import (
+    applied,
     call,
     cast,
     composed,
@@ -83,7 +84,7 @@ i0 = unary("i0", rules.i0, "I0Backward0")
 logit_ = unary("logit", rules.logit, "LogitBackward0", ())
 
 
-_Abs, _Sgn = node_class("AbsBackward0"), node_class("SgnBackward0")
+_Abs, _Sgn = applied("AbsBackward0"), applied("SgnBackward0")
 
 
 def abs(input: Any, *, out: Any = None) -> Any:
@@ -253,7 +254,7 @@ def nan_to_num(
 
 # --- complex ---------------------------------------------------------------------------------------
 
-_Angle, _Conj = composed("AngleBackward0"), node_class("ConjBackward0")
+_Angle, _Conj = composed("AngleBackward0"), applied("ConjBackward0")
 _Complex, _Polar = composed("ComplexBackward0"), composed("PolarBackward0")
 
 

@@ -134,6 +134,12 @@ def _basic(input: Tensor, items: tuple[Any, ...]) -> Any:
         seen = value[index]
     except IndexError:
         return None
+    if len(items) == 1:
+        if items[0] == _WHOLE:
+            return None
+        return view_onto(
+            _Slice if type(items[0]) is slice else _Select, p_getitem, {"index": index}, input, seen
+        )
     edge = input.edge if input.base is None else input.current()
     if edge is not None:
         edge = _nodes(input, value, items, edge) if STATE.recording else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import (
+    applied,
     call,
     composed,
     composite,
@@ -28,10 +30,9 @@ from funcdiff.compat.torch.ops import rules
 from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
 from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
-from funcdiff.core.array_type import type_of
+from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
-from funcdiff.transforms.reverse import pull_any
 
 _ndarray = np.ndarray
 
@@ -44,7 +45,7 @@ def _common(tensors: Sequence[Any]) -> Any:
 
 
 _concatenate, _stack = (REGISTRY[name].function for name in ("concatenate", "stack"))
-_Cat, _Stack = node_class("CatBackward0"), node_class("StackBackward0")
+_Cat, _Stack = applied("CatBackward0"), applied("StackBackward0")
 
 
 def _joined(cls: Any, function: Any, join: Any, tensors: Sequence[Any], dim: Any) -> Any:
@@ -74,12 +75,14 @@ def _joined(cls: Any, function: Any, join: Any, tensors: Sequence[Any], dim: Any
 def _join_node(
     cls: Any, function: Any, tensors: Sequence[Any], edges: Any, values: Any, dim: int, out: Any
 ) -> Any:
-    kinds = tuple([type_of(v) for v in values])
+    kind = out.dtype
+    types = tuple([ArrayType(v.shape, kind) for v in values])
     places = tuple([-1 if e is None else n for n, e in enumerate(edges)])
-    next_ = tuple([x if e is LEAF else e for x, e in zip(tensors, edges, strict=True)])
     params = {"axis": dim if dim >= 0 else dim + out.ndim}
-    kept = (pull_any, places, function.primitive, kinds, params, None, (*kinds, type_of(out)))
-    return new_node(cls, next_, kept, None, None)
+    record = (function.primitive, types, params, None, out.shape, kind, places)
+    return new_node(
+        cls, tuple([x if e is LEAF else e for x, e in zip(tensors, edges, strict=True)]), record, None, None
+    )
 
 
 def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
@@ -230,17 +233,21 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> An
 @method
 def flip(input: Tensor, *dims: Any) -> Any:
     """As `torch.flip`."""
-    rank = input.ndim
-    given = sizes(dims)
-    axes = axes_of(given, rank) if given else ()
-    turned = tuple([_TURN if n in axes else _WHOLE for n in range(rank)])
-    out = linear(_Flip, p_getitem, input, {"index": (*turned, Ellipsis)})
+    if len(dims) == 1 and isinstance(dims[0], (tuple, list)):
+        dims = tuple(dims[0])
+    out = linear(_Flip, p_getitem, input, _flipped(dims, len(input.value.shape)))
     if type(out.value) is _ndarray:
         out.value = out.value.copy()
     return out
 
 
 _WHOLE, _TURN = slice(None), slice(None, None, -1)
+
+
+@lru_cache(maxsize=4096)
+def _flipped(dims: tuple[int, ...], rank: int) -> dict[str, Any]:
+    axes = axes_of(sizes(dims), rank) if dims else ()
+    return {"index": (*[_TURN if n in axes else _WHOLE for n in range(rank)], Ellipsis)}
 
 
 def fliplr(input: Tensor) -> Any:

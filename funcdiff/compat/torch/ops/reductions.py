@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import funcdiff.numpy as fnp
@@ -123,6 +124,11 @@ def _correction(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
     return dim, 1 if unbiased is None or unbiased else 0
 
 
+@lru_cache(maxsize=4096)
+def _with_correction(dim: Any, ndim: int, keepdim: bool, correction: float) -> dict[str, Any]:
+    return {**reduced(dim, ndim, keepdim), "correction": correction}
+
+
 def _spread(name: str, node: str, function: Any) -> Any:
     operation = of_general(node, function)
 
@@ -141,7 +147,7 @@ def _spread(name: str, node: str, function: Any) -> Any:
         dim, lost = _correction(axis if dim is None else dim, unbiased, correction)
         if type(dim) is list:
             dim = tuple(dim)
-        params = {**reduced(dim, len(value.shape), keepdim), "correction": lost}
+        params = _with_correction(dim, len(value.shape), keepdim, lost)
         return operation(input, params)
 
     spread.__name__ = spread.__qualname__ = name

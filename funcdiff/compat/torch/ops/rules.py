@@ -322,7 +322,8 @@ def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
         squares = flat.dot(flat)
     else:
         squares = total(d * d, axis=axis, keepdims=keepdims)
-    return squares / squares.dtype.type(max(count - correction, 0.0))
+    freedom = count - correction
+    return squares / freedom if freedom > 0 else squares / squares.dtype.type(0)
 
 
 def _std(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
@@ -435,7 +436,8 @@ clamp: Any = general(
 
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
     out = x.copy()
-    out[..., _outside(*x.shape[-2:], diagonal, lower)] = 0
+    outside = _outside(*x.shape[-2:], diagonal, lower)
+    out[outside if x.ndim == 2 else (..., outside)] = 0
     return out
 
 

@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import call, cast, composed, composite, constant, deliver, linear, method
+from funcdiff.compat.torch._apply import (
+    applied,
+    call,
+    cast,
+    composed,
+    composite,
+    constant,
+    deliver,
+    linear,
+    method,
+)
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._errors import MAPPED_MASK, MAPPED_SHAPE
 from funcdiff.compat.torch._graph import node_class
@@ -177,7 +187,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     return result if out is None else deliver(result, out)
 
 
-_Where = node_class("WhereBackward0")
+_Where = applied("WhereBackward0")
 _where = REGISTRY["where"].function
 
 
@@ -205,7 +215,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
     return call(_MaskedFill, _where, (mask, fill, input), {})
 
 
-_MaskedFill = node_class("MaskedFillBackward0")
+_MaskedFill = applied("MaskedFillBackward0")
 
 
 def _scalar_name(x: Tensor) -> str:

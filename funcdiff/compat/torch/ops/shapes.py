@@ -317,19 +317,20 @@ def expand(input: Tensor, *shape: Any) -> Any:
     value = input.value
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = tuple(shape[0])
-    params, lead = _expanded(shape, value.shape, input)
+    params, strides = _expanded(shape, value.shape, value.itemsize, input)
     if type(value) is not _ndarray or not value.flags.c_contiguous or not value.size:
         return as_view(_Expand, p_broadcast_to, params, input)
-    steps = [0 if m == 1 else s for m, s in zip(value.shape, value.strides, strict=True)]
-    seen = _ndarray(params["shape"], value.dtype, value, 0, (*(0,) * lead, *steps))
+    seen = _ndarray(params["shape"], value.dtype, value, 0, strides)
     seen.flags.writeable = False
     return view_onto(_Expand, p_broadcast_to, params, input, seen)
 
 
-def _expanded(wanted: Any, old: tuple[int, ...], input: Tensor) -> tuple[dict[str, Any], int]:
-    """Return the parameter of an expansion, and the number of new axes."""
+def _expanded(
+    wanted: Any, old: tuple[int, ...], itemsize: int, input: Tensor
+) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """Return the parameter of an expansion, and the strides of what is seen in contiguous memory."""
     try:
-        found = _EXPANSIONS.get((wanted, old))
+        found = _EXPANSIONS.get((wanted, old, itemsize))
     except TypeError:
         found = None
     if found is not None:
@@ -348,13 +349,14 @@ def _expanded(wanted: Any, old: tuple[int, ...], input: Tensor) -> tuple[dict[st
                 f"The expanded size of the tensor ({new[lead + k]}) must match the existing size ({n}) at non-singleton dimension "
                 f"{lead + k}.  Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
             )
-    found = {"shape": new}, lead
+    steps = [0 if n == 1 else itemsize * math.prod(old[k + 1 :]) for k, n in enumerate(old)]
+    found = {"shape": new}, (*(0,) * lead, *steps)
     if len(_EXPANSIONS) < 4096 and all(type(n) is int for n in wanted):
-        _EXPANSIONS[wanted, old] = found
+        _EXPANSIONS[wanted, old, itemsize] = found
     return found
 
 
-_EXPANSIONS: dict[Any, tuple[dict[str, Any], int]] = {}
+_EXPANSIONS: dict[Any, tuple[dict[str, Any], tuple[int, ...]]] = {}
 
 
 def type_name(x: Tensor) -> str:
