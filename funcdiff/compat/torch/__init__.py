@@ -12,7 +12,7 @@ in this file.  Make it with one of the tools of ``_apply``:
 
 - ``unary(name, function, node)``, ``binary(...)`` for an elementwise primitive: ``function`` is the
   primitive's, ``node`` the name of PyTorch's node, as ``tensor.grad_fn`` shows it;
-- ``call(node_class(node), function, tensors, params)`` for one application of any other primitive;
+- ``call(applied(node), function, tensors, params)`` for one application of any other primitive;
 - ``composite(composed(node), f, tensors)`` for a function ``f`` of arrays, which is written with
   `funcdiff.numpy` and recorded as one node; it must not return views of its arguments;
 - ``view(node_class(node), lens, params, tensor)`` of ``_views`` for what shares memory;
