@@ -16,6 +16,7 @@ from funcdiff.jit.native.elementwise import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Memory, constant
+from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.rearranged import steps
 from funcdiff.jit.native.spaces import UNROLLED
 
@@ -106,29 +107,45 @@ def _replaced(low: Lowering, record: Record, x: Array | None, value: Array, path
     if kind_of(value.type) != of or 0 in out.shape or (x is not None and x.type != out):
         raise NotNative(record)
     space, layout = low.natural(out.shape)
+    if x is not None and x.group is None and x.memory is not None and x.memory.base.owned:
+        found = _replaced_in_place(low, record, x, value, path)
+        if found is not None:
+            return found
     for place in ((space, layout), ((), (COMPONENT,) * len(out.shape))):
         if place[0] or out.size <= 4 * UNROLLED:
             part = _part(low, out, place[1], path)
             found = None if part is None else _replaced_parts(low, out, x, value, place, part)
             if found is not None:
                 return found
+    if x is not None:
+        found = _replaced_in_place(low, record, x, value, path)
+        if found is None:
+            raise NotNative(record)
+        return found
     memory = _new(low, out)
     part_memory = arrays.view_through(memory, path)
     if part_memory is None or 0 in part_memory.shape:
         raise NotNative(record)
-    if x is not None:
-        ready = low.write(x, memory)
-        return arrays.in_memory(out, memory, low.write(_late(low, value, ready), part_memory))
     straight = value.group is not None and bool(value.group.space)
     stage = value.ready if value.group is None else value.group.stage
     filled = low.group(((), False), stage)
     filled.fills.append((memory, 0))
     memory.base.used(filled)
-    written = low.write(_late(low, value, stage if straight else stage + 1), part_memory)
+    written = low.write(late(low, value, stage if straight else stage + 1), part_memory)
     return arrays.in_memory(out, memory, written)
 
 
-def _late(low: Lowering, x: Array, stage: int) -> Array:
+def _replaced_in_place(low: Lowering, record: Record, x: Array, value: Array, path: Any) -> Array | None:
+    memory, stage = owned(low, record, x, value.group is None or bool(value.group.space))
+    part = arrays.view_through(memory, path)
+    if part is None or 0 in part.shape or len(value.type.shape) > len(part.shape):
+        return None
+    if part.shape:  # by loops
+        stage = max(stage, memory.base.last[0] + 1)
+    return arrays.in_memory(x.type, memory, low.write(late(low, value, stage), part))
+
+
+def late(low: Lowering, x: Array, stage: int) -> Array:
     """Return an array that is not written before a stage."""
     if x.group is not None and x.group.stage >= stage:
         return x

@@ -90,7 +90,7 @@ class Emitter(Lines):
 
     def _memory(self) -> None:
         for base in self.bases:
-            if base.place >= 0:
+            if base.place >= 0 and base.at is None:
                 at = self.let(f"getelementptr ptr, ptr %pointers, i64 {base.place}")
                 self.put(f"%{base.name} = load ptr, ptr {at}")
         if self.arena:
@@ -146,7 +146,7 @@ class Emitter(Lines):
                 )
                 node.text = self.from_memory(self.let(f"load {IN_MEMORY[node.kind]}, ptr {at}"), node.kind)
                 continue
-            node.text = self.operation(node, [self.scalar(a) for a in node.args], 1, self.lines)
+            node.text = self._number(node, [self.scalar(a) for a in node.args])
         for memory, value in group.fills:
             self.fill(memory, value)
         for store in group.stores:
@@ -160,6 +160,25 @@ class Emitter(Lines):
             self._blas(call)
         for one in group.invocations:
             self._invoke(one)
+
+    def _number(self, node: Node, args: Sequence[str]) -> str:
+        match node.op:
+            case "place":
+                return self._place(args[0], node.detail)
+            case "address":
+                return self.let(f"getelementptr i8, ptr {self.pointer(node.detail)}, i64 {args[0]}")
+        return self.operation(node, args, 1, self.lines)
+
+    def _place(self, index: str, length: int) -> str:
+        """Return the place that an index means; leave where it is out of bounds."""
+        self.guards += 1
+        up = self.let(f"add i64 {index}, {length}")
+        within = self.let(f"icmp ult i64 {up}, {2 * length}")
+        label = self.label("within")
+        self.put(f"br i1 {within}, label %{label}, label %guarded")
+        self.start(label)
+        negative = self.let(f"icmp slt i64 {index}, 0")
+        return self.let(f"select i1 {negative}, i64 {up}, i64 {index}")
 
     def _invoke(self, call: Invocation) -> None:
         """Call a function of the module; leave with its code where that is not zero."""

@@ -9,6 +9,7 @@ from funcdiff.jit.native import (
     products,
     rearranged,
     reduced,
+    run_time_indices,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "products",
     "rearranged",
     "reduced",
+    "run_time_indices",
 ]

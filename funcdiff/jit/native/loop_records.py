@@ -17,11 +17,13 @@ from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.invoked import OUTSIDE, Function
 from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, Node
+from funcdiff.jit.native.nodes import BYTES, Memory, Node
 from funcdiff.jit.native.operations import TYPES, literal
+from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.stacks import BYTES_OF_STACK, WORDS
 from funcdiff.jit.native.wrapper import RELEASE
 from funcdiff.transforms.loops.loop import Loop
+from funcdiff.transforms.loops.order import is_write
 
 _COPY = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
 
@@ -53,6 +55,21 @@ class _Buffer:
     name: str
     start: str
     to: str = ""
+    other: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.type.size * BYTES[kind_of(self.type)]
+
+
+@dataclass
+class _Owned:
+    """A large array that steps write to in place; `other` is where one that is made anew goes first."""
+
+    type: ArrayType
+    to: str
+    memory: Memory
     other: str = ""
 
     @property
@@ -94,7 +111,7 @@ class _LoopFunction:
         self.lowerings = [self.body]
         if self.spec.cond is not None:
             self.lowerings.append(BodyLowering(prepared(self.spec.cond), f"{self.f.name}.cond", "cond."))
-        self.carried: list[_Numbers | _Buffer] = []
+        self.carried: list[_Numbers | _Buffer | _Owned] = []
         self.read: list[_Read] = []
         self.written: list[_Written] = []
         self.stacks: list[Array] = []
@@ -156,6 +173,15 @@ class _LoopFunction:
             names = [f"%c{n}.{j}" for j in range(type_.size)]
             self.carried.append(_Numbers(type_, start, names))
             self._enter(n, lambda one: one.given(type_, names))
+        elif any(is_write(r) and r.inputs[0] == self.body.tape.inputs[n] for r in self.body.tape.records):
+            memory, stage = owned(self.f.low, self.record, x, False)
+            self.f.stage = max(self.f.stage, stage)
+            to = self.f.parameter(memory)
+            self.carried.append(_Owned(type_, to, memory))
+            self._enter(n, lambda one: one.argument(to[1:], type_, OUTSIDE))
+            own = self.body.arrays[self.body.tape.inputs[n].number].memory
+            assert own is not None
+            own.base.owned = True
         else:
             self.carried.append(_Buffer(type_, f"c{n}", self.f.operand(x)))
             self._enter(n, lambda one: one.argument(f"c{n}", type_, OUTSIDE))
@@ -244,6 +270,13 @@ class _LoopFunction:
         outputs = [body.result(a) for a in body.tape.outputs]
         for n, (one, x) in enumerate(zip(self.carried, outputs, strict=False)):
             self._check(one.type, x)
+            if isinstance(one, _Owned):
+                made.append(arrays.in_memory(one.type, one.memory, 0))
+                own = body.arrays[body.tape.inputs[n].number].memory
+                if x.memory is None or own is None or x.memory.base is not own.base:
+                    one.other = f.parameter(f.new(one.type))
+                    body.output(x, body.outside(one.other[1:], one.type, OUTSIDE))
+                continue
             memory = f.new(one.type)
             one.to = f.parameter(memory)
             made.append(arrays.in_memory(one.type, memory, 0))
@@ -310,6 +343,9 @@ class _LoopFunction:
         out.run(groups[0])
         if resets:
             out.runtime("fd.stacks.reset", "ptr %stacks", f"ptr {chunk}", f"i64 {used}")
+        for one in self.carried:
+            if isinstance(one, _Owned) and one.other:
+                self._copy(one.to, one.other, one.size)
         out.put("%i.next = add i64 %i, 1")
         if spec.cond is not None:
             self._poll()
@@ -332,7 +368,7 @@ class _LoopFunction:
                 type_ = TYPES[kind_of(one.type)]
                 for name, start, node in zip(one.names, one.start, one.following, strict=True):
                     lines.append(phi(name, type_, start, self.out.scalar(node)))
-            else:
+            elif isinstance(one, _Buffer):
                 first = one.other if self.spec.length is None or self.spec.length % 2 == 0 else one.to
                 lines.append(phi(f"%{one.name}", "ptr", one.start, f"%{one.name}.next"))
                 lines.append(phi(f"%{one.name}.next", "ptr", first, f"%{one.name}.after"))
@@ -399,6 +435,10 @@ class _LoopFunction:
         out.put(f"br label %{on}")
         out.start(on)
 
+    def _copy(self, to: str, start: str, size: int) -> None:
+        self.out.declare(_COPY)
+        self.out.put(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {start}, i64 {size}, i1 false)")
+
     def _exit(self, _leaving: str) -> None:
         out, spec = self.out, self.spec
         for one in self.carried:
@@ -406,15 +446,12 @@ class _LoopFunction:
             if isinstance(one, _Numbers):
                 for j, name in enumerate(one.names):
                     out.keep(name, of, one.to, j * BYTES[of])
-            elif not spec.length:
+            elif isinstance(one, _Buffer) and not spec.length:
                 there = out.let(f"icmp eq ptr %{one.name}, {one.to}")
                 copy, copied = out.label("copy"), out.label("copied")
                 out.put(f"br i1 {there}, label %{copied}, label %{copy}")
                 out.start(copy)
-                out.declare(_COPY)
-                out.put(
-                    f"call void @llvm.memcpy.p0.p0.i64(ptr {one.to}, ptr %{one.name}, i64 {one.size}, i1 false)"
-                )
+                self._copy(one.to, f"%{one.name}", one.size)
                 out.put(f"br label %{copied}")
                 out.start(copied)
         for w in self.written:

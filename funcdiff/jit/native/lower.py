@@ -88,6 +88,8 @@ class Lowering:
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
         self.functions: list[Kernel] = []  # that the kernel calls
         self.uses_stacks = False
+        self.readers: dict[int, list[Record]] | None = None
+        self.returned: set[int] = set()
 
     def lower(self) -> Kernel:
         """Return the kernel."""
@@ -121,8 +123,22 @@ class Lowering:
                 raise NotNative(record) from error
             made = found if isinstance(found, list) else [found]
             for v, x in zip(record.outputs, made, strict=True):
+                x = self._at_once(x)
                 x.number = v.number
                 self.arrays[v.number] = x
+
+    def _at_once(self, x: Array) -> Array:
+        """Read a small part of memory that may be written over before it is used."""
+        if x.group is not None or x.memory is None or x.stack or x.type.size > UNROLLED:
+            return x
+        base = x.memory.base
+        if not (base.root.owned or base.root.mutable) or (
+            base.of is None and x.type.size * BYTES[x.kind] == base.size
+        ):
+            return x
+        layout = (COMPONENT,) * len(x.type.shape)
+        group = self.group(((), False), x.ready)
+        return computed(x.type, group, layout, loads(x.memory, group, layout, x.type.shape))
 
     def steps(self) -> Iterator[Record]:
         """Yield the records that are lowered one by one, and lower sweeps in between."""

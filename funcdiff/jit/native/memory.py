@@ -107,11 +107,12 @@ Stored = dict[int, tuple[Memory, int, tuple[int, ...], int]]
 
 def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
     """Return the nodes again in another group over the same space, where that costs little."""
-    found = np.empty(nodes.shape, object)
+    found, flat = np.empty(nodes.shape, object), nodes.reshape(-1)
     done: dict[int, Node] = {}
 
     def is_stored(node: Node) -> bool:
-        return id(node) in stored and stored[id(node)][3] <= group.stage
+        found = stored.get(id(node))
+        return found is not None and found[3] <= group.stage and not found[0].base.mutable
 
     def again(node: Node) -> Node:
         if node.group is None or not node.group.space:
@@ -131,6 +132,8 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
         if node.group is None or not node.group.space or id(node) in seen:
             return 0
         seen.add(id(node))
+        if node.op == "load" and node.detail[0].base.root.mutable:  # it may have been written to
+            return RECOMPUTED * len(flat) + 1
         if node.op == "load" or is_stored(node):
             return 0
         if node.op not in CHEAP:
@@ -142,7 +145,6 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
                 break
         return total
 
-    flat = nodes.reshape(-1)
     if sum(count(n, set()) for n in flat) > RECOMPUTED * len(flat):
         return None
     for place in np.ndindex(nodes.shape):

@@ -70,6 +70,12 @@ class Base:
         The stages, and in them straight code or loops, that write it first and read it last.
     start : int
         Where it begins in the arena.
+    at, of : Node, Base
+        Of a part whose place is known at run time: its address, and the block that it is a part of.
+    owned : bool
+        Whether a pointer of the kernel's points to memory that it may write over.
+    mutable : bool
+        Whether it is written to more than once.
     """
 
     name: str
@@ -79,9 +85,20 @@ class Base:
     first: tuple[int, int] = (1 << 60, 0)
     last: tuple[int, int] = (-1, 0)
     start: int = 0
+    at: Node | None = None
+    of: Base | None = None
+    owned: bool = False
+    mutable: bool = False
+
+    @property
+    def root(self) -> Base:
+        """The block of which this is a part."""
+        return self if self.of is None else self.of.root
 
     def used(self, group: Group) -> None:
         """Note that a group reads or writes here."""
+        if self.of is not None:
+            self.of.used(group)
         self.first = min(self.first, group.when)
         self.last = max(self.last, group.when)
 

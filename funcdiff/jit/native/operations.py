@@ -95,6 +95,8 @@ class Lines:
 
     def pointer(self, base: Base) -> str:
         """Return the name of a pointer."""
+        if base.at is not None:
+            return str(base.at.text)
         return f"@{base.name}" if base.constant is not None else f"%{base.name}"
 
     # --- operations ------------------------------------------------------------------------------

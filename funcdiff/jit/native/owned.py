@@ -1,0 +1,56 @@
+"""Writing into arrays in place: a changed copy is the array itself, where nobody needs it as it was."""
+
+from __future__ import annotations
+
+from funcdiff.core.tape import Record, variables
+from funcdiff.jit.native import arrays
+from funcdiff.jit.native.arrays import Array, contiguous_strides
+from funcdiff.jit.native.handlers import kind_of
+from funcdiff.jit.native.lower import Lowering
+from funcdiff.jit.native.nodes import BYTES, Memory
+
+
+def owned(low: Lowering, record: Record, x: Array, in_loops: bool) -> tuple[Memory, int]:
+    """Return memory that has the elements of an array and may be written to, and from which stage on.
+
+    `in_loops` tells whether it is written to by loops, which run after the straight code of their stage.
+    """
+    memory = low.memory(x)
+    base = memory.base
+    mine = base.owned or (base.place < 0 and base.constant is None)
+    whole = arrays.is_contiguous(memory) and memory.offset == 0 and base.of is None
+    if mine and whole and not _is_read_later(low, record, x):
+        base.mutable = True
+        stage, by_loops = base.last
+        return memory, max(x.ready, stage + int(by_loops or in_loops))
+    of = kind_of(x.type)
+    copied = Memory(
+        low.base(f"m{len(low.bases)}", x.type, -1),
+        of,
+        x.type.shape,
+        contiguous_strides(x.type.shape, BYTES[of]),
+    )
+    copied.base.mutable = True
+    return copied, low.write(arrays.in_memory(x.type, memory, x.ready), copied)
+
+
+def _is_read_later(low: Lowering, record: Record, x: Array) -> bool:
+    """Tell whether what has not been lowered yet reads what lies in an array's memory."""
+    assert x.memory is not None
+    if low.readers is None:
+        low.readers = {}
+        for r in low.tape.records:
+            for v in variables(r.inputs):
+                low.readers.setdefault(v.number, []).append(r)
+        low.returned = {v.number for v in variables(low.tape.outputs)}
+        low.returned |= {g.variable.number for g in low.tape.guards}
+    base = x.memory.base
+    for number, other in low.arrays.items():
+        if other.memory is None or other.memory.base.root is not base:
+            continue
+        if number in low.returned:
+            return True
+        for r in low.readers.get(number, ()):
+            if (r is not record or other is not x) and r.outputs[0].number not in low.arrays:
+                return True
+    return sum(low.arrays[v.number] is x for v in variables(record.inputs)) > 1
