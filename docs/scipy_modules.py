@@ -27,9 +27,10 @@ depend on the choice of its basis. Stacks of matrices are taken where SciPy take
 result's shape, such as `orth`, or that has a branch, such as `funm`, asks under `vmap`.
 
 SciPy's other modules are not covered yet. Their functions that are Python programs often work on traced arrays as they
-are (`scipy.integrate.trapezoid`, `scipy.stats.gmean`, `scipy.optimize.newton`), and are differentiated as such programs: a search by
-comparisons, as that of `scipy.optimize.golden`, moves in steps and has derivative 0. Functions that would give an array to
-compiled code raise an error that names them.
+are (`scipy.integrate.trapezoid`, `scipy.stats.gmean`, `scipy.optimize.newton`, `scipy.optimize.fixed_point`), and are differentiated
+as such programs. What would give an array to compiled code raises an error that names the function, and so do the searches of
+`scipy.optimize` (`minimize`, `brent`, `golden`, ...) where they would only compare traced values: nothing of these would be left
+in the result. `tests/scipy/test_callbacks.py` calls every function of SciPy's that takes a callback.
 """
 FFT = """Plain `scipy.fft.fft(x)` works too, by SciPy's protocol for other implementations. Real transforms of all types
 and norms are their own transposes up to weights at the ends. `fht` and `ifht` are differentiable in the array only.
@@ -46,7 +47,8 @@ array([-0.3125 , -0.375  , -0.09375])
 
 The pattern stays fixed, and the derivative is that of the elements that are stored. Reverse mode solves the transposed
 system, with the factors that the value was computed with, or by the same iteration; derivatives by iteration are those of the
-exact solution to the tolerance that is asked for, and warn where they do not converge.
+exact solution to the tolerance that is asked for, and warn where they do not converge. Sparse arrays are multiplied with each
+other, added, and indexed by rows and columns; parts with one axis (`A[0]`) and comparisons raise.
 """
 SECTIONS = {
     "scipy.linalg": "",

@@ -26,7 +26,9 @@ DEFINED_UP_TO_PHASES = {
     "eig_banded",
     "eigh",
     "eigh_by_driver",
+    "general_pairs",
     "generalized_eig",
+    "hermitian_pairs",
     "svd",
 }  # for complex matrices; what does not depend on phases is tested elsewhere
 

@@ -144,6 +144,36 @@ ELEMENTS = {
     "norm": lambda m, d: (fsl if m is fs else ssl).norm(made(m, d)),
     "norm 1": lambda m, d: (fsl if m is fs else ssl).norm(made(m, d), 1),
 }
+ELEMENTS |= {
+    "times plain": lambda m, d: (made(m, d) @ A).toarray(),
+    "plain times": lambda m, d: (A @ made(m, d)).toarray(),
+    "plain matrix times": lambda m, d: (sp.csr_matrix(A) @ made(m, d)).toarray(),
+    "times itself": lambda m, d: (made(m, d) @ made(m, d, "csc").T).toarray(),
+    "times rectangle": lambda m, d: made(m, d, "csc").dot(RECT).toarray(),
+    "times nothing": lambda m, d: (made(m, d) @ sp.csr_array((4, 2))).toarray(),
+    "elementwise": lambda m, d: made(m, d).multiply(A.T).toarray(),
+    "elementwise with itself": lambda m, d: (made(m, d) * made(m, d).T).toarray(),
+    "elementwise, plain first": lambda m, d: (A * made(m, d)).toarray(),
+    "elementwise, repeated places": lambda m, d: halved(m, d).multiply(halved(m, 2 * d)).toarray(),
+    "element": lambda m, d: made(m, d)[2, 1],
+    "element that is not stored": lambda m, d: made(m, d)[1, 0] * 1.0,
+    "element from the end": lambda m, d: made(m, d)[-1, -1],
+    "repeated element": lambda m, d: halved(m, d)[0, 1],
+    "rows": lambda m, d: made(m, d)[[2, 0, 2]].toarray(),
+    "slice": lambda m, d: made(m, d)[1:3].toarray(),
+    "slices": lambda m, d: made(m, d)[1:, ::-2].toarray(),
+    "columns": lambda m, d: made(m, d)[:, [1, 3]].toarray(),
+    "mask": lambda m, d: made(m, d)[np.array([True, False, True, False])].toarray(),
+    "block": lambda m, d: made(m, d)[np.ix_([0, 2], [1, 2, 2])].toarray(),
+    "everything": lambda m, d: made(m, d)[...].toarray(),
+    "tril": lambda m, d: m.tril(made(m, d)).toarray(),
+    "triu": lambda m, d: m.triu(made(m, d), k=1, format="csc").toarray(),
+    "power of a matrix": lambda m, d: (fsl if m is fs else ssl).matrix_power(made(m, d), 5).toarray(),
+}
+
+
+def halved(m, d):
+    return m.coo_array((d, (PLACES[0] // 2, PLACES[1] // 2)), shape=(2, 2)).tocsr()
 
 
 @pytest.mark.parametrize("name", ELEMENTS)
@@ -185,15 +215,23 @@ def test_it_is_a_container():
 @pytest.mark.parametrize(
     "f",
     [
-        lambda a: a @ A,
-        lambda a: A @ a,
         lambda a: a[0],
+        lambda a: a[:, 1],
+        lambda a: a[[0, 1], [1, 2]],
+        lambda a: a == A,
+        lambda a: a < A,
+        lambda a: A.maximum(a),
         lambda a: np.asarray(a),
         lambda a: np.sin(a),
         lambda a: a + 1.0,
-        lambda a: a.multiply(A),
-        lambda a: fs.tril(a),
-        lambda a: fsl.eigsh(a),
+        lambda a: fs.find(a),
+        lambda a: fsl.eigsh(A, M=a),
+        lambda a: fsl.eigsh(a, 1, OPinv=A),
+        lambda a: fsl.eigs(A, 1, v0=a.data[:4])[0],
+        lambda a: fsl.eigsh(a, 1, v0=a.data[:4])[0],
+        lambda a: fsl.svds(fsl.LinearOperator((4, 4), lambda x: a @ x), 1)[1],
+        lambda a: fsl.lobpcg(a, M, retLambdaHistory=True)[0],
+        lambda a: fsl.matrix_power(a, 0),
         lambda a: fsl.spilu(a),
         lambda a: fsl.spsolve(a, A),
         lambda a: fsl.expm_multiply(a, V),
@@ -202,6 +240,95 @@ def test_it_is_a_container():
 def test_what_is_not_supported_raises(f):
     with pytest.raises((errors.UnsupportedError, TypeError)):
         fd.grad(lambda d: np.sum(f(made(fs, d)).toarray()))(DATA)
+
+
+# --- spectra ------------------------------------------------------------------------------------------------
+
+LARGE = 9
+BELOW = np.array([1, 3, 5, 5, 7, 8]), np.array([0, 1, 2, 4, 3, 7])
+MASS = sp.diags_array(np.linspace(1.0, 1.6, LARGE))
+SPECTRUM = np.concatenate([np.arange(1.0, LARGE + 1) ** 1.3, N(6)])
+PROJECTION = N((LARGE, LARGE))
+
+
+def banded(m, d):
+    """A symmetric matrix with simple eigenvalues."""
+    n = np.arange(LARGE)
+    rows, columns = np.concatenate([n, *BELOW]), np.concatenate([n, *BELOW[::-1]])
+    return m.coo_array((np.concatenate([d, d[LARGE:]]), (rows, columns)), shape=(LARGE, LARGE)).tocsr()
+
+
+def tall(m, d):
+    places = np.arange(len(d))
+    return m.coo_array((d, (places % 5, places * 2 % 3)), shape=(5, 3)).tocsr()
+
+
+def symmetric_pairs(found):
+    """What does not depend on the signs of the vectors."""
+    w, v = found
+    return w, v**4, np.sum(PROJECTION * (v @ v.T))
+
+
+def singular_triplets(found):
+    u, s, vh = found
+    return s, np.abs(u) ** 4, np.abs(vh) ** 4, np.abs((u * s) @ vh) ** 2
+
+
+START = np.eye(LARGE)[:, -1:] + 0.1
+SPECTRA = {
+    "eigsh": lambda m, s, d: symmetric_pairs(s.eigsh(banded(m, d), 3)),
+    "eigsh smallest": lambda m, s, d: symmetric_pairs(s.eigsh(banded(m, d), 2, which="SA")),
+    "eigsh near a value": lambda m, s, d: symmetric_pairs(s.eigsh(banded(m, d), 2, sigma=3.0)),
+    "eigsh with a mass": lambda m, s, d: symmetric_pairs(s.eigsh(banded(m, d), 2, M=MASS)),
+    "eigsh values": lambda m, s, d: s.eigsh(banded(m, d), 3, return_eigenvectors=False),
+    "eigsh dense": lambda m, s, d: symmetric_pairs(s.eigsh(banded(m, d).toarray(), 2)),
+    "eigs": lambda m, s, d: [np.sum(np.abs(p) ** 4) for p in s.eigs(banded(m, d), 2)],
+    "eigs with a mass": lambda m, s, d: [np.abs(p) ** 2 for p in s.eigs(banded(m, d), 1, M=MASS)],
+    "eigs values": lambda m, s, d: np.sort(np.real(s.eigs(banded(m, d), 2, return_eigenvectors=False))),
+    "eigs of a rotation": lambda m, s, d: [np.sum(np.abs(p) ** 4) for p in s.eigs(skewed(m, d), 2)],
+    "svds": lambda m, s, d: singular_triplets(s.svds(tall(m, d), 2)),
+    "svds wide": lambda m, s, d: singular_triplets(s.svds(tall(m, d).T, 1)),
+    "svds of complex elements": lambda m, s, d: singular_triplets(s.svds(tall(m, d + 1j * d**2), 1)),
+    "svds values": lambda m, s, d: s.svds(tall(m, d), 2, return_singular_vectors=False),
+    "svds half": lambda m, s, d: np.abs(s.svds(tall(m, d), 1, return_singular_vectors="u")[0]) ** 2,
+    "lobpcg": lambda m, s, d: symmetric_pairs(s.lobpcg(banded(m, d), START, tol=1e-11, maxiter=200)),
+}
+
+
+def skewed(m, d):
+    """A matrix whose largest eigenvalues are a conjugate pair."""
+    turn = m.coo_array((20 * np.ones(2) * d[0], ([0, 1], [1, 0])), shape=(LARGE, LARGE))
+    return banded(m, d) + turn.multiply(np.where(np.tri(LARGE, dtype=bool), -1.0, 1.0))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SPECTRA)
+def test_spectra(name):
+    f = SPECTRA[name]
+    d = SPECTRUM if "svds" not in name else SPECTRUM[:8] / 4 + 0.3
+    plain = f(sp, ssl, d)
+    traced = fd.jvp(lambda d: f(fs, fsl, d), (d,), (d,))[0]
+    for a, b in zip(*(p if isinstance(p, (tuple, list)) else [p] for p in (traced, plain)), strict=True):
+        order = np.argsort(b) if np.ndim(b) == 1 else ...
+        np.testing.assert_allclose(
+            np.sort(a) if np.ndim(a) == 1 else a, b[order] if np.ndim(b) == 1 else b, atol=1e-8
+        )
+    check(lambda d: f(fs, fsl, d), d, order=2, values=False, batched=name in ("eigsh", "svds", "eigs"))
+
+
+def test_equal_eigenvalues_contribute_nothing_between_themselves():
+    def subspace(d):
+        _, v = fsl.eigsh(fs.diags_array(d) + sp.csr_array(PLACES_OF_ONE, shape=(5, 5)), 2)
+        return np.sum((v @ v.T) ** 2 * np.arange(25.0).reshape(5, 5))
+
+    d = np.array([1.0, 2.0, 6.0, 6.0, 3.0])
+    slope, h = fd.grad(subspace)(d), 1e-5
+    for n in (0, 1, 4):
+        e = h * np.eye(5)[n]
+        np.testing.assert_allclose(slope[n], (subspace(d + e) - subspace(d - e)) / (2 * h), atol=1e-6)
+
+
+PLACES_OF_ONE = (np.array([0.4, 0.4, 0.2, 0.2]), (np.array([0, 2, 1, 3]), np.array([2, 0, 3, 1])))
 
 
 # --- systems ------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from funcdiff.scipy.sparse.construct import (
     vstack,
 )
 from funcdiff.scipy.sparse.construct import is_traced as _is_traced
+from funcdiff.scipy.sparse.structure import triangle as _triangle
 
 __all__ = [
     "SparseArray",
@@ -45,6 +46,8 @@ __all__ = [
     "issparse",
     "kron",
     "linalg",
+    "tril",
+    "triu",
     "vstack",
 ]
 
@@ -52,6 +55,16 @@ __all__ = [
 def issparse(x: Any) -> bool:
     """Tell whether `x` is a sparse array, of SciPy's or with traced elements."""
     return isinstance(x, SparseArray) or _sp.issparse(x)
+
+
+def tril(A: Any, k: int = 0, format: str | None = None) -> Any:
+    """Return the lower triangle of a sparse array."""
+    return _triangle(A, k, True, format) if isinstance(A, SparseArray) else _sp.tril(A, k, format)
+
+
+def triu(A: Any, k: int = 0, format: str | None = None) -> Any:
+    """Return the upper triangle of a sparse array."""
+    return _triangle(A, k, False, format) if isinstance(A, SparseArray) else _sp.triu(A, k, format)
 
 
 def __getattr__(name: str) -> Any:

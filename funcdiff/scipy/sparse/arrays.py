@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ DENSE = "Turn it into a dense array by .toarray(), or work on its elements, .dat
 class SparseArray:
     """A sparse array with traced elements; made by `csr_array`, `csc_array`, `coo_array` and their kin.
 
-    It multiplies dense arrays and vectors from both sides, and numbers; it is added, transposed, scaled, summed,
-    and solved with by the functions of `fd.scipy.sparse.linalg`.  Derivatives are with respect to the stored
+    It multiplies sparse and dense arrays and vectors from both sides, and numbers; it is added, transposed, scaled,
+    summed, indexed by rows and columns, and solved with by the functions of `fd.scipy.sparse.linalg`.  Derivatives are with respect to the stored
     elements.  Functions may take and return it: its elements are its only leaf.
     """
 
@@ -81,30 +82,32 @@ class SparseArray:
 
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, SparseArray) or sp.issparse(other):
-            raise _unsupported("the product of two sparse arrays", "Make one of them dense: A @ B.toarray().")
+            return _structure().product(self, other)
         return self._times(other)
 
     def __rmatmul__(self, other: Any) -> Any:
         if sp.issparse(other):
-            raise _unsupported("the product of two sparse arrays", "Make one of them dense: A.toarray() @ B.")
+            return _structure().product(other, self)
         x = as_array(other)
         return self.T._times(x) if len(x.shape) == 1 else swap_last(self.T._times(swap_last(x)))
 
     def dot(self, other: Any) -> Any:
-        """Product with a dense array or vector, or a number."""
-        return self * other if not np.shape(_value(other)) else self @ other
+        """Product with a sparse or dense array or vector, or a number."""
+        sparse = isinstance(other, SparseArray) or sp.issparse(other)
+        return self @ other if sparse or np.shape(_value(other)) else self * other
 
     # --- elementwise --------------------------------------------------------------------------------------
 
     def __mul__(self, other: Any) -> Any:
         return self.multiply(other)
 
-    __rmul__ = __mul__
+    def __rmul__(self, other: Any) -> Any:
+        return _structure().product(other, self) if isinstance(other, sp.spmatrix) else self.multiply(other)
 
     def multiply(self, other: Any) -> SparseArray:
-        """Product of the elements with those of a dense array that broadcasts, or with a number."""
+        """Product of the elements with those of a sparse array, or a dense one that broadcasts, or with a number."""
         if isinstance(other, SparseArray) or sp.issparse(other):
-            raise _unsupported("the elementwise product of two sparse arrays", DENSE)
+            return _structure().elementwise(self, other)  # type: ignore[no-any-return]
         other = as_array(other)
         if other.shape:
             if len(other.shape) > 2 or np.broadcast_shapes(self.shape, other.shape) != self.shape:
@@ -145,6 +148,12 @@ class SparseArray:
         return self._with(self.data**n)
 
     __pow__ = power
+
+    def _compared(self, other: Any) -> Any:
+        raise _unsupported("the comparison of sparse arrays", "Compare the dense arrays, .toarray().")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compared
+    __hash__ = object.__hash__
 
     # --- forms ----------------------------------------------------------------------------------------------
 
@@ -244,7 +253,7 @@ class SparseArray:
         return np.sum(self.diagonal(offset))
 
     def __getitem__(self, index: Any) -> Any:
-        raise _unsupported("indexing of a sparse array", DENSE)
+        return _structure().part(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> Any:
         raise _unsupported("writing into a sparse array", "Make the array of its elements anew.")
@@ -253,7 +262,18 @@ class SparseArray:
         raise TypeError("sparse array length is ambiguous; use shape[0]")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("scipy.sparse"):
+            whole = np.empty((), object)  # which it cannot read, so that it leaves ``A @ B`` to this class
+            whole[()] = self
+            return whole
         raise _unsupported("the conversion of a sparse array", DENSE)
+
+
+def _structure() -> Any:
+    """Return the module of products and parts, which builds on this one."""
+    from funcdiff.scipy.sparse import structure
+
+    return structure
 
 
 def _unsupported(what: str, remedy: str) -> errors.UnsupportedError:

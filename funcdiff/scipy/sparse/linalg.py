@@ -42,6 +42,7 @@ from funcdiff.scipy.sparse.direct import (
     spsolve_triangular,
 )
 from funcdiff.scipy.sparse.operators import LinearOperator, aslinearoperator
+from funcdiff.scipy.sparse.spectra import eigs, eigsh, lobpcg, svds
 
 # --- by iteration -------------------------------------------------------------------------------------------
 
@@ -259,18 +260,25 @@ def _plain_only(name: str, remedy: str) -> Callable[..., Any]:
     return function
 
 
+def matrix_power(A: Any, power: int) -> Any:
+    """As `scipy.sparse.linalg.matrix_power`, differentiable in the elements of `A`, for positive powers."""
+    if not isinstance(A, SparseArray):
+        return ssl.matrix_power(A, power)
+    if power < 1:
+        raise refuse("matrix_power", "the power must be positive.")
+    if power == 1:
+        return A
+    half = matrix_power(A, power // 2)
+    return half @ half @ A if power % 2 else half @ half
+
+
 _DENSE = "make the matrix dense, A.toarray(), and use {} of fd.scipy.linalg."
-eigs = _plain_only("eigs", _DENSE.format("eig"))
-eigsh = _plain_only("eigsh", _DENSE.format("eigh"))
 expm = _plain_only("expm", _DENSE.format("expm"))
 funm_multiply_krylov = _plain_only("funm_multiply_krylov", _DENSE.format("funm"))
 inv = _plain_only("inv", "solve with the matrix by spsolve or splu instead.")
 is_sptriangular = _plain_only("is_sptriangular", "ask of the plain matrix.")
-lobpcg = _plain_only("lobpcg", _DENSE.format("eigh"))
-matrix_power = _plain_only("matrix_power", "multiply with the matrix repeatedly.")
 onenormest = _plain_only("onenormest", "use norm(A, 1).")
 spbandwidth = _plain_only("spbandwidth", "ask of the plain matrix.")
-svds = _plain_only("svds", _DENSE.format("svd"))
 
 __all__ = [
     "ArpackError",
