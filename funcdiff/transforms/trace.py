@@ -23,7 +23,7 @@ from funcdiff.primitives.putting import hollow, path_to, put
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.loops.sketch import Sketch, sketching
+from funcdiff.transforms.sketch import Sketch, any_large, sketching, stand_in
 
 _writing: ContextVar[int] = ContextVar("funcdiff programs being written", default=0)
 
@@ -104,26 +104,41 @@ class TraceRecorder(Recorder):
     def _evaluate(
         self, primitive: Primitive, args: Sequence[Any], atoms: Sequence[Atom], params: dict[str, Any]
     ) -> Any:
-        """Compute a step and record it; a loop is not run, nor what depends on it as long as nobody asks."""
+        """Compute a step, unless a stand-in will do as long as nobody asks, and record it."""
         values = [self.lower(a) for a in args]
         sketch = self.sketch
-        if primitive.control is None and not sketch.places:
+        is_loop = primitive.control is not None
+        if not is_loop and not sketch.places and not any_large(values):
             return self._record(primitive, atoms, params, primitive.function(*values, **params))
         places = [a.number if isinstance(a, Variable) else -1 for a in atoms]
-        is_stand_in = primitive.control is not None or not sketch.places.isdisjoint(places)
-        if not is_stand_in or any(type(v) is TracedArray for v in values):
+        is_sketched = is_loop or not sketch.places.isdisjoint(places)
+        if any(type(v) is TracedArray for v in values):
             return self._record(primitive, atoms, params, primitive.function(*values, **params))
         try:
             with sketching():
-                out = primitive.function(*values, **params)
+                out = stand_in(primitive, values, params) if any_large(values) else None
+                is_sketched = is_sketched or out is not None
+                if out is None and is_sketched:
+                    out = primitive.function(*values, **params)
         except Exception:  # noqa: BLE001  # in earnest it may go well, or raise what is to be raised
             sketch.settle()
-            out = primitive.function(*[self.lower(a) for a in args], **params)
-            return self._record(primitive, atoms, params, out)
+            values = [self.lower(a) for a in args]
+            is_sketched = False
+        if not is_sketched:
+            return self._record(primitive, atoms, params, primitive.function(*values, **params))
+        kept = self._kept(args, atoms, places)
         first = len(self.variables)
         made = self._record(primitive, atoms, params, out)
-        sketch.enter(primitive.function, values, places, params, range(first, len(self.variables)))
+        sketch.enter(primitive.function, kept, places, params, range(first, len(self.variables)), out)
         return made
+
+    def _kept(self, args: Sequence[Any], atoms: Sequence[Atom], places: Sequence[int]) -> list[Any]:
+        """Return what operands are, as far as it is known, however the user's arrays may change."""
+        known = zip(args, atoms, places, strict=True)
+        return [
+            a.value if isinstance(a, Literal) else None if p in self.sketch.places else self.lower(x)
+            for x, a, p in known
+        ]
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
         outs = out if isinstance(out, tuple) else (out,)
@@ -152,15 +167,16 @@ class TraceRecorder(Recorder):
             path = path_to(path[:-1], template, [self.lower(i) for i in indices])
         x.value = self.lower(x)
         places = [a.number if isinstance(a, Variable) else -1 for a in atoms]
-        is_stand_in = not self.sketch.places.isdisjoint(places)
-        operands = [self.lower(v) for v in (x, value, *indices)] if is_stand_in else []
-        mutation.update(x, self.lower(value), path)
+        is_sketched = not self.sketch.places.isdisjoint(places)
+        operands = self._kept((x, value, *indices), atoms, places) if is_sketched else []
+        if not is_sketched or not any_large([x.value]):
+            mutation.update(x, self.lower(value), path)
         if any(isinstance(a, Variable) for a in atoms):
             first = len(self.variables)
             x.place = self._record(primitive, atoms, params, x.value).place
-            if is_stand_in:
+            if is_sketched:
                 made = range(first, first + 1)
-                self.sketch.enter(primitive.function, operands, places, params, made)
+                self.sketch.enter(primitive.function, operands, places, params, made, x.value)
 
     def lower(self, x: Any) -> Any:
         """Return what stands for an operand one level down."""

@@ -1,9 +1,12 @@
-"""Recording a program with loops does not run them, unless Python's control flow asks for what they give."""
+"""Recording runs no loops and computes no large arrays, unless Python's control flow asks for what they give."""
 
 import numpy as np
 import pytest
 
 import funcdiff as fd
+from funcdiff.core.primitive import REGISTRY
+from funcdiff.core.trees import flatten
+from funcdiff.transforms import sketch
 from funcdiff.transforms.loops import loop
 
 
@@ -159,3 +162,103 @@ def test_loops_of_loops_with_few_steps(steps):
 
     for transformed in (fd.grad(f), fd.grad(fd.grad(f)), fd.grad(lambda x: fd.jvp(f, x, 1.0)[1])):
         np.testing.assert_allclose(fd.jit(transformed)(1.3), transformed(1.3), rtol=1e-12)
+
+
+LAYOUTS = [
+    lambda x: x,
+    lambda x: x.T.copy().T,
+    lambda x: x[::-1],
+    lambda x: x[:, :, ::2],
+    lambda x: x.transpose(1, 0, 2),
+    lambda x: np.broadcast_to(x[:, :1], x.shape),
+    lambda x: x[:1],
+    lambda x: x[0, 0, 0],
+    lambda x: x.astype(np.float32).transpose(2, 0, 1),
+]
+
+
+@pytest.mark.parametrize("name", ["add", "exp", "scale", "where", "divide"])
+def test_stand_ins_lie_in_memory_as_results_do(name):
+    x = np.random.default_rng(0).standard_normal((3, 3, 3))
+    primitive = REGISTRY[name]
+    count = {"exp": 1, "where": 3}.get(name, 2)
+    for n, f in enumerate(LAYOUTS):
+        for g in LAYOUTS[: n + 1]:
+            try:
+                values = [f(x), g(x), x][:count]
+                if name == "where":
+                    values[0] = values[0] > 0
+                real = primitive.impl(*values)
+            except ValueError:
+                continue
+            made = sketch.stand_in(primitive, values, {})
+            assert made is not None
+            assert made.shape == np.shape(real)
+            assert made.dtype == real.dtype
+            if np.ndim(real):
+                assert made.strides == real.strides
+
+
+def large(x, k):
+    y = np.exp(-x) * x
+    z = fd.numpy.zeros(x.shape)
+    z[:] = y
+    view = z[::2]
+    if z[3] > 0.1:
+        z[1:] = z[1:] * z[:-1]
+        view[0] = x[1]
+    w = np.sin(z).reshape(2, -1)
+    for _ in range(3):
+        w = w * 1.5 + k
+        if np.sum(w) > 1000:
+            w[0] = np.sqrt(w[1] ** 2)
+    return np.sum(w.T.ravel() * view[0] / np.max(np.abs(w)))
+
+
+def test_large_arrays_are_stand_ins_until_asked_for():
+    x = np.random.default_rng(0).uniform(0.1, 1, 1 << 16)
+    for f in (
+        large,
+        fd.value_and_grad(large),
+        lambda x, k: fd.jvp(lambda x: large(x, k), x, np.ones_like(x)),
+    ):
+        compiled = fd.jit(f)
+        for scale, k in ((1.0, 0.1), (1e-3, 0.01), (1.0, 0.1), (-0.1, 3.0)):
+            got, expected = compiled(x * scale, k), f(x * scale, k)
+            for a, b in zip(flatten(got)[0], flatten(expected)[0], strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+
+
+def test_the_users_arrays_may_change_while_a_program_is_recorded():
+    buffer = np.ones(1 << 16)
+
+    def f(x):
+        buffer[:] = 2.0
+        y = x * buffer
+        buffer[:] = -1.0
+        z = y + buffer
+        return z if np.sum(z) > 0 else -z
+
+    x = np.ones(1 << 16)
+    np.testing.assert_array_equal(fd.trace(f)(x).run(x), x)
+
+
+def test_what_is_settled_is_let_go(monkeypatch):
+    alive = []
+    enter = sketch.Sketch.enter
+
+    def watching(self, *args):
+        enter(self, *args)
+        alive.append(sum(np.size(x) > 1 for x in self.values.values()))
+
+    monkeypatch.setattr(sketch.Sketch, "enter", watching)
+
+    def f(x):
+        for n in range(40):
+            x = np.sin(x) + 1e-3 * n
+            if np.sum(x) < 0:
+                return x
+        return x
+
+    fd.trace(f)(np.ones(1 << 16))
+    assert max(alive) < 5

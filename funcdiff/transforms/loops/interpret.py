@@ -12,7 +12,7 @@ from funcdiff.core.tape import Literal, Record, Tape, variables
 from funcdiff.primitives.putting import path_to
 from funcdiff.transforms.loops.body import Body
 from funcdiff.transforms.loops.order import is_write
-from funcdiff.transforms.loops.sketch import sketching
+from funcdiff.transforms.sketch import sketching
 
 Runner = Callable[[list[Any]], Sequence[Any]]
 COMPILERS: list[tuple[int, Callable[[Body, int], Runner]]] = []
