@@ -145,7 +145,7 @@ def test_files_hold_data_only(tmp_path):
         lambda: ours.bfloat16,
         lambda: ours.zeros(2, device="cuda"),
         lambda: ours.zeros(2).to("mps"),
-        lambda: ours.nn.Transformer,
+        lambda: ours.nn.CTCLoss,
         lambda: ours.autograd.profiler.profile(use_cuda=True),
     ],
 )

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import funcdiff.compat.torch as ours
@@ -80,6 +80,8 @@ def evaluate(t, values, names):
 def test_random_programs(seed, names):
     values = np.random.default_rng(seed).uniform(-1, 1, (3, 3)).astype(np.float32)
     mine, theirs = evaluate(ours, values, names), evaluate(torch, values, names)
+    # of a row without spread PyTorch's second derivative of std is NaN; the contract makes ours 0
+    assume("deviation" not in names or theirs[2] is None or bool(torch.isfinite(theirs[2]).all()))
     for a, b in zip(mine[:3], theirs[:3], strict=True):
         assert (a is None) == (b is None)
         if a is not None:

@@ -69,13 +69,38 @@ from funcdiff.compat.torch.nn.convolution_layers import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from funcdiff.compat.torch.nn.images import (
+    ChannelShuffle,
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    PixelShuffle,
+    PixelUnshuffle,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from funcdiff.compat.torch.nn.layers import (
     AlphaDropout,
     Bilinear,
     Dropout,
     Dropout1d,
     Dropout2d,
+    Dropout3d,
     Embedding,
+    FeatureAlphaDropout,
     Flatten,
     Identity,
     Linear,
@@ -113,13 +138,19 @@ from funcdiff.compat.torch.nn.pooling_layers import (
     Unfold,
 )
 from funcdiff.compat.torch.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from funcdiff.compat.torch.nn.transformer import (
+    MultiheadAttention,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 _MISSING = frozenset(
     {
-        "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d",
-        "MultiheadAttention", "Transformer", "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder",
-        "EmbeddingBag", "CTCLoss", "DataParallel", "SyncBatchNorm", "Upsample", "PixelShuffle", "Fold", "InstanceNorm1d",
-        "InstanceNorm2d", "MultiMarginLoss", "MultiLabelMarginLoss", "AdaptiveLogSoftmaxWithLoss",
+        "EmbeddingBag", "CTCLoss", "DataParallel", "SyncBatchNorm", "MultiMarginLoss", "MultiLabelMarginLoss",
+        "AdaptiveLogSoftmaxWithLoss",
     }
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The affine map of a layer, the one operation of networks that is worth a node of its own.
+"""The affine map of a layer, the one operation of networks that is worth a node of its own, and the bilinear one.
 
 Its rules are the transposes of `product_by_rows` and of broadcasting, called directly.
 """
@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+import funcdiff.numpy as fnp
+from funcdiff.compat.torch._apply import composed, composite
 from funcdiff.compat.torch._graph import Node, new_node, node_class, recorded
 from funcdiff.compat.torch._recorder import edge_of, lift, lower
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
 from funcdiff.compat.torch._tensor import Tensor, wrap
+from funcdiff.compat.torch.ops.linalg import matmul
 from funcdiff.compat.torch.ops.rules import product_by_rows
+from funcdiff.compat.torch.ops.shapes import t as turned_over
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import match
 from funcdiff.primitives.shape import transpose
@@ -79,3 +83,25 @@ def affine(bias: Tensor, input: Tensor, turned: Tensor) -> Any:
             )
             result.edge.arrays = x, t
     return result
+
+
+def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Any:
+    """As `torch.nn.functional.linear`."""
+    same = bias is not None and input.value.dtype == weight.value.dtype == bias.value.dtype
+    if same and len(input.value.shape) == 2 and len(weight.value.shape) == 2:
+        m, n = input.value.shape, weight.value.shape
+        if m[1] != n[1]:
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {n[1]}x{n[0]})")
+        return affine(bias, input, turned_over(weight))
+    out = matmul(input, turned_over(weight))
+    return out if bias is None else out + bias
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -> Any:
+    """As `torch.nn.functional.bilinear`."""
+
+    def compute(x: Any, y: Any, w: Any) -> Any:
+        return fnp.einsum("...i,oij,...j->...o", x, w, y)
+
+    out = composite(composed("BilinearBackward0"), compute, (input1, input2, weight))
+    return out if bias is None else out + bias

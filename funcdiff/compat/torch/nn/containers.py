@@ -68,6 +68,20 @@ class ModuleList(Module):
         super().__init__()
         self.extend(modules or ())
 
+    def __repr__(self) -> str:
+        """Write the modules, equal ones that follow each other once."""
+        runs: list[tuple[int, int, str]] = []
+        for n, module in enumerate(self):
+            text = repr(module)
+            if runs and runs[-1][2] == text:
+                runs[-1] = (runs[-1][0], n, text)
+            else:
+                runs.append((n, n, text))
+        if not runs:
+            return f"{self._get_name()}()"
+        lines = [f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
+        return f"{self._get_name()}(\n  " + "\n".join(lines).replace("\n", "\n  ") + "\n)"
+
     def _key(self, index: int) -> str:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range")

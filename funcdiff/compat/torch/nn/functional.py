@@ -12,9 +12,10 @@ from funcdiff.compat.torch._apply import composed, composite, constant
 from funcdiff.compat.torch._apply import linear as _linear_node
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._graph import node_class
-from funcdiff.compat.torch._tensor import Tensor, plain, wrap
+from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
-from funcdiff.compat.torch.nn.affine import affine
+from funcdiff.compat.torch.nn.affine import bilinear, linear
+from funcdiff.compat.torch.nn.attention import multi_head_attention_forward, scaled_dot_product_attention
 from funcdiff.compat.torch.nn.convolution import (
     conv1d,
     conv2d,
@@ -22,6 +23,14 @@ from funcdiff.compat.torch.nn.convolution import (
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
+)
+from funcdiff.compat.torch.nn.dropouts import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
 )
 from funcdiff.compat.torch.nn.losses import (
     binary_cross_entropy,
@@ -61,15 +70,27 @@ from funcdiff.compat.torch.nn.pooling import (
     max_pool3d,
     unfold,
 )
+from funcdiff.compat.torch.nn.shuffling import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
+from funcdiff.compat.torch.nn.standardising import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+)
+from funcdiff.compat.torch.nn.windows import padded
 from funcdiff.compat.torch.ops import functions
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.exponentials import log_softmax as _log_softmax
 from funcdiff.compat.torch.ops.exponentials import softmax as _softmax
 from funcdiff.compat.torch.ops.indexing import at
-from funcdiff.compat.torch.ops.linalg import matmul
-from funcdiff.compat.torch.ops.random import default_generator, for_examples
 from funcdiff.compat.torch.ops.reductions import vector_norm
-from funcdiff.compat.torch.ops.shapes import t
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
 
@@ -77,31 +98,6 @@ _exp, _log1p, _expit, _tanh, _erf, _expm1 = (
     REGISTRY[n].function for n in ("exp", "log1p", "expit", "tanh", "erf", "expm1")
 )
 _logaddexp, _where, _abs = (REGISTRY[n].function for n in ("logaddexp", "where", "absolute"))
-
-
-# --- affine ------------------------------------------------------------------------------------------------
-
-
-def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Any:
-    """As `torch.nn.functional.linear`."""
-    same = bias is not None and input.value.dtype == weight.value.dtype == bias.value.dtype
-    if same and len(input.value.shape) == 2 and len(weight.value.shape) == 2:
-        m, n = input.value.shape, weight.value.shape
-        if m[1] != n[1]:
-            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {n[1]}x{n[0]})")
-        return affine(bias, input, t(weight))
-    out = matmul(input, t(weight))
-    return out if bias is None else out + bias
-
-
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Any = None) -> Any:
-    """As `torch.nn.functional.bilinear`."""
-
-    def compute(x: Any, y: Any, w: Any) -> Any:
-        return fnp.einsum("...i,oij,...j->...o", x, w, y)
-
-    out = composite(composed("BilinearBackward0"), compute, (input1, input2, weight))
-    return out if bias is None else out + bias
 
 
 # --- activations --------------------------------------------------------------------------------------------
@@ -302,24 +298,49 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Any:
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Any:
-    """As `torch.nn.functional.pad`."""
-    widths = [(0, 0)] * input.ndim
-    for n in range(len(pad) // 2):
-        widths[input.ndim - 1 - n] = (pad[2 * n], pad[2 * n + 1])
+    """As `torch.nn.functional.pad`: pairs of widths, those of the last axis first; negative ones cut."""
+    if len(pad) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
     axes = len(pad) // 2
+    if axes > input.ndim:
+        raise RuntimeError(
+            f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} and input "
+            f"of dimension {input.ndim}"
+        )
     names = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    if mode not in names:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if mode != "constant":
+        if value is not None:
+            raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+        if axes not in (1, 2, 3) or input.ndim not in (axes + 1, axes + 2):
+            raise NotImplementedError(
+                f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor.\nSupported combinations for non-constant "
+                "padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: padding size = 4 (pads last 2 "
+                "dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+            )
     nodes = {
         "constant": "ConstantPadNdBackward0",
         "reflect": f"ReflectionPad{axes}DBackward0",
         "replicate": f"ReplicationPad{axes}DBackward0",
-        "circular": "CopySlices",
+        "circular": "torch::autograd::CopySlices",
     }
-    keywords = {"constant_values": 0 if value is None else value} if mode == "constant" else {}
-    return composite(
-        composed(nodes[mode]),
-        lambda x: fnp.pad(x, widths, names[mode], **keywords),
-        (input,),
-    )
+    pairs = [(int(pad[2 * n]), int(pad[2 * n + 1])) for n in range(axes)][::-1]
+    for (before, after), length in zip(pairs, input.shape[input.ndim - axes :], strict=True):
+        if before + after + length < 0 or -before > length or -after > length:
+            raise RuntimeError("narrow(): length must be non-negative.")
+        if mode == "reflect" and max(before, after) >= length:
+            raise RuntimeError(
+                "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+                f"({before}, {after}) at dimension {input.ndim - 1} of input {list(input.shape)}"
+            )
+        if mode == "circular" and max(before, after) > length:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+
+    def compute(x: Any) -> Any:
+        return padded(x, pairs, 0 if value is None else value, names[mode])
+
+    return composite(composed(nodes[mode]), compute, (input,))
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, **_: Any) -> Any:
@@ -342,208 +363,20 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, **_
     return composite(composed("EmbeddingBackward0"), compute, (weight, input))
 
 
-# --- dropout -------------------------------------------------------------------------------------------------
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """As `torch.nn.functional.dropout`; its own stream of random numbers."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0:
-        return input
-    return _scaled_by(input, _kept(input.value.shape, p, input.value.dtype))
-
-
-def _kept(shape: tuple[int, ...], p: float, dtype: Any) -> Any:
-    def draw(full: tuple[int, ...]) -> Any:
-        u = default_generator.uniform(math.prod(full), np.dtype(np.float64)).reshape(full)
-        return ((u < 1 - p) / (1 - p if p < 1 else 1)).astype(dtype)
-
-    return wrap(for_examples(shape, draw))
-
-
-def _scaled_by(input: Tensor, mask: Tensor) -> Any:
-    return input * mask
-
-
-def _channels(input: Tensor, p: float, training: bool) -> Any:
-    if not training or p == 0:
-        return input
-    shape = (*input.value.shape[:2], *(1,) * (input.ndim - 2))
-    return _scaled_by(input, _kept(shape, p, input.value.dtype))
-
-
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """As `torch.nn.functional.dropout1d`: whole channels."""
-    return _channels(input, p, training)
-
-
-dropout2d = dropout3d = dropout1d
-
-
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """As `torch.nn.functional.alpha_dropout`."""
-    if not training or p == 0:
-        return input
-    alpha = 1.7580993408473766
-    a = 1 / math.sqrt((alpha**2 * p + 1) * (1 - p))
-    mask = constant(lambda m: m * (1 - p), (_kept(input.value.shape, p, input.value.dtype),))
-    return (input * mask - alpha * (1 - mask)) * a + alpha * a * p
-
-
-# --- normalisation --------------------------------------------------------------------------------------------
-
-
-def _standardized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
-    centred = x - fnp.mean(x, axis=axes, keepdims=True)
-    return centred / fnp.sqrt(fnp.mean(centred * centred, axis=axes, keepdims=True) + eps)
-
-
-def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    """As `torch.nn.functional.layer_norm`."""
-    count = len(normalized_shape)
-    axes = tuple(range(input.ndim - count, input.ndim))
-
-    def compute(x: Any, w: Any, b: Any) -> Any:
-        y = _standardized(x, axes, eps)
-        y = y if w is None else y * w
-        return y if b is None else y + b
-
-    return composite(composed("NativeLayerNormBackward0"), compute, (input, weight, bias))
-
-
-def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
-    """As `torch.nn.functional.rms_norm`."""
-    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    small = float(np.finfo(input.value.dtype).eps) if eps is None else eps
-
-    def compute(x: Any, w: Any) -> Any:
-        y = x / fnp.sqrt(fnp.mean(x * x, axis=axes, keepdims=True) + small)
-        return y if w is None else y * w
-
-    return composite(composed("FusedRmsNormBackward0"), compute, (input, weight))
-
-
-def group_norm(
-    input: Tensor, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
-    """As `torch.nn.functional.group_norm`."""
-    shape = input.value.shape
-    grouped = (shape[0], num_groups, -1)
-    along = (1, shape[1], *(1,) * (len(shape) - 2))
-
-    def compute(x: Any, w: Any, b: Any) -> Any:
-        y = fnp.reshape(_standardized(fnp.reshape(x, grouped), (2,), eps), shape)
-        y = y if w is None else y * fnp.reshape(w, along)
-        return y if b is None else y + fnp.reshape(b, along)
-
-    return composite(composed("NativeGroupNormBackward0"), compute, (input, weight, bias))
-
-
-def instance_norm(
-    input: Tensor,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Any = None,
-    bias: Any = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """As `torch.nn.functional.instance_norm`."""
-    if use_input_stats:
-        if running_mean is not None:
-            x = plain(input)
-            axes = tuple(range(2, x.ndim))
-            _follow(running_mean, x.mean(axis=axes).mean(axis=0), momentum)
-            _follow(running_var, x.var(axis=axes, ddof=1).mean(axis=0), momentum)
-        return group_norm(input, input.size(1), weight, bias, eps)
-    return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-
-
-def batch_norm(
-    input: Tensor,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Any:
-    """As `torch.nn.functional.batch_norm`."""
-    shape = input.value.shape
-    axes = (0, *range(2, len(shape)))
-    along = (1, shape[1], *(1,) * (len(shape) - 2))
-    count = math.prod([shape[n] for n in axes])
-    if training:
-        if count == 1:
-            raise ValueError(
-                f"Expected more than 1 value per channel when training, got input size {input.shape}"
-            )
-        if running_mean is not None:
-            x = plain(input)
-            _follow(running_mean, x.mean(axis=axes), momentum)
-            _follow(running_var, x.var(axis=axes, ddof=1), momentum)
-    fixed = None if training else (running_mean.value.reshape(along), running_var.value.reshape(along))
-
-    def compute(x: Any, w: Any, b: Any) -> Any:
-        if fixed is None:
-            y = _standardized(x, axes, eps)
-        else:
-            y = (x - fixed[0]) / np.sqrt(fixed[1] + x.dtype.type(eps))
-        y = y if w is None else y * fnp.reshape(w, along)
-        return y if b is None else y + fnp.reshape(b, along)
-
-    return composite(composed("NativeBatchNormBackward0"), compute, (input, weight, bias))
-
-
-def _follow(running: Tensor, new: Any, momentum: float) -> None:
-    running.value[...] = (1 - momentum) * running.value + momentum * new
-    running.version[0] += 1
-
-
-# --- attention ------------------------------------------------------------------------------------------------
-
-
-def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-) -> Any:
-    """As `torch.nn.functional.scaled_dot_product_attention`."""
-    factor = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    scores = matmul(query, key.transpose(-2, -1)) * factor
-    if is_causal:
-        mask = np.tri(query.size(-2), key.size(-2), dtype=bool)
-        scores = scores.masked_fill(wrap(~mask), -math.inf)
-    if attn_mask is not None:
-        if attn_mask.value.dtype.kind == "b":
-            scores = scores.masked_fill(attn_mask.logical_not(), -math.inf)
-        else:
-            scores = scores + attn_mask
-    weights = dropout(_softmax(scores, -1), dropout_p)
-    return matmul(weights, value)
-
-
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool2d", "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d",
-    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss",
-    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",
-    "embedding", "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm", "kl_div", "l1_loss",
-    "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d",
-    "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss", "nll_loss",
-    "normalize", "one_hot", "pad", "pairwise_distance", "poisson_nll_loss", "prelu", "relu", "relu6",
-    "relu_", "rms_norm", "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss",
-    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
-    "threshold", "triplet_margin_loss", "unfold",
+    "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
+    "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout",
+    "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "feature_alpha_dropout", "fold",
+    "gaussian_nll_loss", "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm",
+    "leaky_relu", "linear", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d", "margin_ranking_loss",
+    "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss", "multi_head_attention_forward",
+    "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
+    "poisson_nll_loss", "prelu", "relu", "relu6", "relu_", "rms_norm", "scaled_dot_product_attention",
+    "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus",
+    "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "triplet_margin_loss", "unfold",
+    "upsample",
 ]  # fmt: skip

@@ -8,11 +8,12 @@ import math
 from typing import Any
 
 import funcdiff.compat.torch.nn.functional as F
+from funcdiff.compat.torch._errors import unsupported
+from funcdiff.compat.torch.autograd.grad_mode import no_grad
 from funcdiff.compat.torch.nn import init
 from funcdiff.compat.torch.nn.module import Module
 from funcdiff.compat.torch.nn.parameter import Parameter
 from funcdiff.compat.torch.ops.creation import empty
-from funcdiff.compat.torch.ops.random import randn
 
 
 class Identity(Module):
@@ -111,15 +112,41 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         _weight: Any = None,
-        **_: Any,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
+        for name, given in (
+            ("max_norm", max_norm),
+            ("scale_grad_by_freq", scale_grad_by_freq),
+            ("sparse", sparse),
+        ):
+            if given:
+                raise unsupported(f"nn.Embedding with {name}", "Leave it out.")
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError("Padding_idx must be within num_embeddings")
+            padding_idx %= num_embeddings
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
-        weight = randn(num_embeddings, embedding_dim) if _weight is None else _weight
-        if padding_idx is not None and _weight is None:
-            weight.value[padding_idx] = 0
-        self.weight = Parameter(weight)
+        self.weight = Parameter(
+            empty(num_embeddings, embedding_dim, dtype=dtype, device=device) if _weight is None else _weight,
+            requires_grad=not _freeze,
+        )
+        if _weight is None:
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new vectors; that of the padding is zero."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
 
     @classmethod
     def from_pretrained(
@@ -127,9 +154,7 @@ class Embedding(Module):
     ) -> Embedding:
         """Make a table of given vectors."""
         rows, columns = embeddings.shape
-        found = cls(rows, columns, padding_idx, embeddings)
-        found.weight.requires_grad = not freeze
-        return found
+        return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:
         return F.embedding(input, self.weight, self.padding_idx)
@@ -145,6 +170,8 @@ class Embedding(Module):
 class Dropout(Module):
     """Put a share of the elements to zero while training."""
 
+    drop: Any = staticmethod(F.dropout)
+
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
@@ -152,7 +179,7 @@ class Dropout(Module):
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Any) -> Any:
-        return F.dropout(input, self.p, self.training)
+        return self.drop(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
@@ -161,16 +188,28 @@ class Dropout(Module):
 class Dropout1d(Dropout):
     """Put whole channels to zero."""
 
-    def forward(self, input: Any) -> Any:
-        return F.dropout1d(input, self.p, self.training)
+    drop = staticmethod(F.dropout1d)
 
 
-class Dropout2d(Dropout1d):
-    """Put whole channels to zero."""
+class Dropout2d(Dropout):
+    """Put whole channels of two axes to zero."""
+
+    drop = staticmethod(F.dropout2d)
+
+
+class Dropout3d(Dropout):
+    """Put whole channels of three axes to zero."""
+
+    drop = staticmethod(F.dropout3d)
 
 
 class AlphaDropout(Dropout):
     """Dropout that keeps mean and variance, for SELU."""
 
-    def forward(self, input: Any) -> Any:
-        return F.alpha_dropout(input, self.p, self.training)
+    drop = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(Dropout):
+    """Dropout of channels that keeps mean and variance, for SELU."""
+
+    drop = staticmethod(F.feature_alpha_dropout)

@@ -40,7 +40,7 @@ def windows(x: Any, size: Any, stride: Any, dilation: Any) -> tuple[list[Any], t
     return slices, out
 
 
-def padded(x: Any, padding: Any, value: Any = 0) -> Any:
+def padded(x: Any, padding: Any, value: Any = 0, mode: str = "constant") -> Any:
     """Pad the last axes on both sides; each entry is a width or a pair of them, and negative ones cut."""
     pairs = [p if isinstance(p, tuple) else (p, p) for p in padding]
     if not any(map(any, pairs)):
@@ -50,7 +50,10 @@ def padded(x: Any, padding: Any, value: Any = 0) -> Any:
         cut = [slice(max(0, -a), n - max(0, -b)) for (a, b), n in zip(pairs, x.shape[rest:], strict=True)]
         x = x[(Ellipsis, *cut)]
         pairs = [(max(0, a), max(0, b)) for a, b in pairs]
-    return fnp.pad(x, [(0, 0)] * rest + pairs, constant_values=value)
+    widths = [(0, 0)] * rest + pairs
+    if mode != "constant":
+        return fnp.pad(x, widths, mode)
+    return fnp.pad(x, widths, constant_values=value)
 
 
 def same(size: Any, dilation: Any) -> list[tuple[int, int]]:
