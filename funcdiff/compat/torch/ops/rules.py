@@ -312,12 +312,14 @@ logsumexp: Any = general(
 
 
 def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
-    whole = len(axis) == x.ndim
+    if x.dtype.char in "fe":  # in double precision, as PyTorch adds up: the mean may be far from the spread
+        wide = _var(x.astype(np.float64), axis=axis, correction=correction, keepdims=keepdims)
+        return wide.astype(x.dtype)
     count = _count(x.shape, axis)
     d = x - spread_total(x, axis=axis) / count
     if d.dtype.kind == "c":
         squares = total(d.real * d.real + d.imag * d.imag, axis=axis, keepdims=keepdims)
-    elif whole and not keepdims and 0 < d.size <= SHORT:
+    elif len(axis) == d.ndim and not keepdims and 0 < d.size <= SHORT:
         flat = d.reshape(-1)
         squares = flat.dot(flat)
     else:
@@ -333,7 +335,9 @@ def _std(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
 def _slope(x: Any, axis: Axis, correction: float) -> Any:
     """Half the derivative of the variance: the deviation divided by the degrees of freedom, conjugated."""
     freedom = _count(x.shape, axis) - correction
-    return conjugate(x - mean(x, axis=axis, keepdims=True)) * (1 / freedom if freedom > 0 else math.nan)
+    d = x - mean(x, axis=axis, keepdims=True)
+    d = d - mean(d, axis=axis, keepdims=True)  # what rounding has left in the mean
+    return conjugate(d) * (1 / freedom if freedom > 0 else math.nan)
 
 
 def _along_slope(t: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
