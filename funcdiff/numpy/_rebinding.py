@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.linalg import _linalg
 
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.numpy._protocol import CREATION, FUNCTIONS, implements
@@ -50,19 +52,49 @@ class Namespace:
         return value
 
 
+def of_all_examples(x: Any, reduce: Callable[..., Any]) -> Any:
+    """Return the plain value of an array; under `vmap` that of all examples, reduced over them."""
+    while type(x) is TracedArray:
+        if x.recorder.batch:
+            x = reduce(x.value, axis=0) if x.place else x.value
+        else:
+            x = concrete(x)
+    return x
+
+
+def every(flags: Any) -> bool:
+    """Tell whether all elements are true, under `vmap` those of all examples."""
+    return bool(np.all(of_all_examples(flags, np.all)))
+
+
+def real_unless_complex(w: Any, matrix: Any) -> Any:
+    """Drop zero imaginary parts of all eigenvalues of a real matrix, as `eigvals` itself did before NumPy 2.5."""
+    if matrix.dtype.kind != "c" and w.dtype.kind == "c" and every(w.imag == 0):
+        return w.real
+    return w
+
+
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """As `numpy.linalg.lstsq`; under `vmap` the rank is the smallest of all examples'."""
     x, residuals, rank, s = np.linalg.lstsq(a, b, rcond)
-    while type(rank) is TracedArray:
-        rank = np.min(rank.value) if rank.recorder.batch else concrete(rank)
-    return x, residuals, rank, s
+    return x, residuals, of_all_examples(rank, np.min), s
 
 
 _NAMESPACES: dict[str, Any] = {
     "numpy": Namespace(np),
-    "numpy._core.numeric": Namespace(np._core.numeric),
+    "numpy._core.numeric": Namespace(np._core.numeric, all=every),
     "numpy.linalg": Namespace(np.linalg, lstsq=lstsq),
+    "numpy.linalg._linalg": Namespace(_linalg, _to_real_if_imag_zero=real_unless_complex),
 }
+
+
+def _import(name: str, *args: Any) -> Any:
+    """Import as ``from numpy.linalg._linalg import ...`` inside of a function does: what is got means ours."""
+    module = builtins.__import__(name, *args)
+    return _NAMESPACES.get(module.__name__, module) if len(args) > 2 and args[2] else module
+
+
+_BUILTINS = {**vars(builtins), "__import__": _import}
 
 
 class Rebinding:
@@ -77,6 +109,7 @@ class Rebinding:
         # what a function imports from the module beside its own comes from the package beside ours
         self.globals["__package__"] = "funcdiff.numpy." + module.__name__.split(".")[1]
         self.globals["__spec__"] = None
+        self.globals["__builtins__"] = _BUILTINS
         for name, value in vars(module).items():
             if name not in self.globals:
                 self.globals[name] = self._copied(value)

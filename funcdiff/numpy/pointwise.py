@@ -9,6 +9,7 @@ import numpy as np
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray, concrete, is_scalar_value
 from funcdiff.numpy._arguments import as_array, deliver, to_dtype
+from funcdiff.numpy._deprecated import warn_as_numpy
 from funcdiff.numpy._protocol import implements
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives import queries, shape
@@ -92,6 +93,7 @@ around = round
 @implements(np.fix)
 def fix(x: Any, out: Any = None) -> Any:
     """Round towards zero; the derivative is zero."""
+    warn_as_numpy(np.fix, ())
     return deliver(trunc(as_array(x)), out, "fix")
 
 

@@ -14,7 +14,7 @@ from funcdiff.core.mutation import constant_buffer
 from funcdiff.core.recording import TracedArray
 from funcdiff.numpy._arguments import as_array, at_least_1d, to_dtype
 from funcdiff.numpy._protocol import implements
-from funcdiff.numpy._rebinding import Rebinding, lstsq
+from funcdiff.numpy._rebinding import Rebinding, lstsq, real_unless_complex
 from funcdiff.numpy.polynomial._rebound import places
 
 _ours = Rebinding(_polynomial_impl, {"lstsq": lstsq})
@@ -63,7 +63,7 @@ def roots(p: Any) -> Any:
         return np.zeros(trailing)
     first = -p[1:] / p[0]
     companion = np.concatenate([first[None], np.eye(n - 1, n, dtype=p.dtype)])
-    found = np.linalg.eigvals(companion)
+    found = real_unless_complex(np.linalg.eigvals(companion), companion)
     return np.hstack([found, np.zeros(trailing, found.dtype)]) if trailing else found
 
 

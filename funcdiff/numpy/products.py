@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from funcdiff.core.mutation import link_view
 from funcdiff.core.recording import TracedArray
 from funcdiff.numpy._arguments import UNSET, as_array, axis_of, deliver, given, to_dtype, unsupported_keyword
+from funcdiff.numpy._deprecated import warn_as_numpy
 from funcdiff.numpy._protocol import UFUNCS, implements
 from funcdiff.numpy.shapes import permuted
 from funcdiff.numpy.subscripts import explicit_subscripts, split_operands
@@ -268,12 +268,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         raise ValueError("incompatible dimensions for cross product\n(dimension must be 2 or 3)")
     if lengths == (3, 3):
         return _from_end(p.cross(a, b), (axisc,))
-    warnings.warn(
-        "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors instead. "
-        "(deprecated in NumPy 2.0)",
-        DeprecationWarning,
-        stacklevel=3,
-    )
+    warn_as_numpy(np.cross, lengths[:1], lengths[1:])  # which refuses them from 2.5 on
     x, y = [a[..., n] for n in range(lengths[0])], [b[..., n] for n in range(lengths[1])]
     last = x[0] * y[1] - x[1] * y[0]
     if lengths == (2, 2):

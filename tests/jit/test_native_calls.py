@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
 import weakref
 
 import numpy as np
@@ -220,7 +221,9 @@ def test_large_results_are_used_again_only_when_nobody_has_them():
     del third
     fourth = compiled(x)
     assert fourth.ctypes.data == place
-    fourth.shape = (10, 10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy 2.5
+        fourth.shape = (10, 10_000)
     del fourth
     assert compiled(x).shape == (100_000,)
     fifth = compiled(x)

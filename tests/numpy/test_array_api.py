@@ -412,7 +412,7 @@ def test_the_namespace_describes_itself():
     assert capabilities["boolean indexing"] is True
     assert "data-dependent shapes" in capabilities
     assert info.default_device() == "cpu"
-    assert info.devices() == ["cpu"]
+    assert list(info.devices()) == ["cpu"]
     assert set(info.default_dtypes()) == {"real floating", "complex floating", "integral", "indexing"}
     assert set(info.dtypes()) == set(DTYPES)
     assert set(info.dtypes(kind="complex floating")) == {"complex64", "complex128"}

@@ -368,6 +368,7 @@ def cast(args, dtype):
     return out
 
 
+@pytest.mark.filterwarnings("ignore:Calling .* with arguments of dtype=:DeprecationWarning")  # SciPy 1.18
 @pytest.mark.parametrize("dtype", PRECISIONS, ids=lambda d: np.dtype(d).name)
 @pytest.mark.parametrize("name", SAMPLED)
 def test_precision_is_kept(name, dtype):

@@ -8,22 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import _polybase, polyutils
 
-from funcdiff.core.recording import TracedArray, concrete
-from funcdiff.numpy._rebinding import Rebinding
+from funcdiff.numpy._rebinding import Rebinding, of_all_examples
 
 
 def places(seq: Any) -> Any:
     """Return where coefficients are not zero: under `vmap` where they are not in any example."""
-    flags: Any = np.not_equal(seq, 0)
-    while type(flags) is TracedArray:
-        if flags.recorder.batch:
-            mapped = bool(flags.place)
-            flags = flags.value
-            if mapped:
-                flags = np.any(flags, axis=0)
-        else:
-            flags = concrete(flags)
-    return np.flatnonzero(flags)
+    return np.flatnonzero(of_all_examples(np.not_equal(seq, 0), np.any))
 
 
 def trimseq(seq: Any) -> Any:

@@ -18,12 +18,12 @@ from funcdiff.primitives.domains import POSITIVE, on
 from funcdiff.primitives.special import bessel_orders
 from funcdiff.primitives.special.gamma import rgamma
 from funcdiff.primitives.special.quadrature import cauchy, integrate
-from funcdiff.primitives.special.shared import SQRT_PI, derivatives, in_precision_of, of_orders
+from funcdiff.primitives.special.shared import SQRT_PI, derivatives, in_precision_of, of_orders, weak
 
 
 def _power(v: Any, x: Any) -> Any:
     """(x/2)^v / (sqrt(π) Γ(v + 3/2)), by which neighbouring orders differ (11.4.23)."""
-    return (x / 2) ** v * rgamma(v + 1.5) / SQRT_PI
+    return (x / 2) ** v * weak(rgamma, v + 1.5) / SQRT_PI
 
 
 def _series(nu: Any, x: Any, sign: int) -> Any:
