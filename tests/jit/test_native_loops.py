@@ -166,6 +166,21 @@ def test_nan_and_infinity():
         same(jit(fd.grad(f))(x), fd.grad(f)(x))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_products_keep_zeros():
+    def f(x):
+        def step(c, t):
+            return c + np.where(x > 0, np.log(x) * np.sqrt(x), x) * t, c * np.where(c > 0, np.log(c), 1.0)
+
+        c, ys = fd.scan(step, 0 * x, np.array([1.0, 2.0, 3.0]))
+        return c + np.sum(ys)
+
+    for g in (fd.grad(f), fd.grad(fd.grad(f)), lambda x: fd.jvp(f, x, 1.0)[1]):
+        compiled = jit(g)
+        for x in (2.0, 0.0, -1.0, 0.5, 0.0):
+            same(compiled(x), g(x))
+
+
 def test_arguments_with_gaps():
     def f(x, xs):
         return fd.scan(lambda c, t: (c * t[0] + t[1], np.sum(c)), x, xs)

@@ -106,6 +106,7 @@ class Function:
         self.out.own += bases
         self.functions += body.functions
         self.uses_stacks |= body.uses_stacks
+        self.low.weakened |= body.weakened
         if arena:
             at = self.scratch(arena)
             for base in bases:

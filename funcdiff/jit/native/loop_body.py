@@ -12,6 +12,7 @@ from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array, computed
 from funcdiff.jit.native.handlers import NotNative, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import Base, Group, Node
+from funcdiff.jit.native.plain_products import Weak, weak_body
 from funcdiff.jit.passes.pipeline import optimise
 from funcdiff.transforms.loops.body import Body
 
@@ -29,11 +30,23 @@ def prepared(body: Tape) -> Tape:
     return found
 
 
+def prepared_weak(body: Tape, carries: int) -> Weak | None:
+    """Return a body with ordinary products, made once; None if there is no need for it."""
+    tape = prepared(body)
+    if not isinstance(body, Body):
+        return weak_body(tape, carries)
+    key = ("native weak", carries)
+    if key not in body.derived:
+        body.derived[key] = weak_body(tape, carries)
+    found: Weak | None = body.derived[key]
+    return found
+
+
 class BodyLowering(Lowering):
     """Lowers a tape into the middle of a function."""
 
-    def __init__(self, tape: Tape, name: str, prefix: str = "") -> None:
-        super().__init__(tape, name)
+    def __init__(self, tape: Tape, name: str, prefix: str = "", weak: bool = True) -> None:
+        super().__init__(tape, name, weak)
         self.prefix = prefix
 
     def is_small(self, type_: ArrayType) -> bool:

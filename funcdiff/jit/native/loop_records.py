@@ -15,13 +15,15 @@ from funcdiff.jit.native import arrays, stacks
 from funcdiff.jit.native.arrays import Array, Stacked
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.invoked import OUTSIDE, Function
-from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared
+from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared, prepared_weak
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Memory, Node
 from funcdiff.jit.native.operations import TYPES, literal
 from funcdiff.jit.native.owned import owned
+from funcdiff.jit.native.plain_products import Weak
 from funcdiff.jit.native.stacks import BYTES_OF_STACK, WORDS
 from funcdiff.jit.native.wrapper import RELEASE
+from funcdiff.jit.passes.rewriting import kind
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.order import is_write
 
@@ -107,10 +109,18 @@ class _LoopFunction:
             raise NotNative
         self.f = Function(low, f"{low.name}.loop{record.outputs[0].number}")
         self.out = self.f.out
-        self.body = BodyLowering(prepared(self.spec.body), self.f.name)
+        tape = prepared(self.spec.body)
+        self.body = BodyLowering(tape, self.f.name, weak=low.weak)
+        self.weak = prepared_weak(self.spec.body, self.spec.carries) if low.weak else None
+        if self.weak is not None and _is_latency_bound(self.weak, self.body):
+            self.body = BodyLowering(self.weak.tape, self.f.name)
+        else:
+            self.weak = None
         self.lowerings = [self.body]
         if self.spec.cond is not None:
-            self.lowerings.append(BodyLowering(prepared(self.spec.cond), f"{self.f.name}.cond", "cond."))
+            condition = prepared(self.spec.cond)
+            self.lowerings.append(BodyLowering(condition, f"{self.f.name}.cond", "cond.", low.weak))
+        self.watched: list[Node] = []
         self.carried: list[_Numbers | _Buffer | _Owned] = []
         self.read: list[_Read] = []
         self.written: list[_Written] = []
@@ -268,6 +278,11 @@ class _LoopFunction:
         f, spec, body = self.f, self.spec, self.body
         made: list[Array] = []
         outputs = [body.result(a) for a in body.tape.outputs]
+        if self.weak is not None:
+            f.low.weakened = True
+            kept = len(outputs) - self.weak.every_step
+            self.watched = [node for x in outputs[kept:] for node in body.numbers(x)]
+            del outputs[kept:]
         for n, (one, x) in enumerate(zip(self.carried, outputs, strict=False)):
             self._check(one.type, x)
             if isinstance(one, _Owned):
@@ -343,6 +358,10 @@ class _LoopFunction:
         out.run(groups[0])
         if resets:
             out.runtime("fd.stacks.reset", "ptr %stacks", f"ptr {chunk}", f"i64 {used}")
+        if self.watched:
+            out.put(
+                f"%watched.next = fadd double %watched, {self._total([(n.kind, out.scalar(n)) for n in self.watched])}"
+            )
         for one in self.carried:
             if isinstance(one, _Owned) and one.other:
                 self._copy(one.to, one.other, one.size)
@@ -362,6 +381,8 @@ class _LoopFunction:
             return f"  {name} = phi {type_} [ {start}, %{before} ], [ {following}, %{latch} ]"
 
         lines = [phi("%i", "i64", "0", "%i.next")]
+        if self.watched:
+            lines.append(phi("%watched", "double", literal(0, "f64"), "%watched.next"))
         for one in self.carried:
             if isinstance(one, _Numbers):
                 assert one.following is not None
@@ -439,8 +460,31 @@ class _LoopFunction:
         self.out.declare(_COPY)
         self.out.put(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {start}, i64 {size}, i1 false)")
 
+    def _total(self, numbers: list[tuple[str, str]]) -> str:
+        """Return a sum, which is NaN if any of the numbers is."""
+        out = self.out
+        doubles = [out.let(f"fpext float {x} to double") if kind == "f32" else x for kind, x in numbers]
+        total = doubles[0]
+        for x in doubles[1:]:
+            total = out.let(f"fadd double {total}, {x}")
+        return total
+
+    def _look(self) -> None:
+        """Leave to the slow path where an ordinary product may have made a NaN."""
+        assert self.weak is not None
+        numbers = [("f64", "%watched")] if self.watched else []
+        for k in self.weak.last:
+            one = self.carried[k]
+            assert isinstance(one, _Numbers)
+            numbers += [(kind_of(one.type), name) for name in one.names]
+        if numbers:
+            total = self._total(numbers)
+            self._require(self.out.let(f"fcmp ord double {total}, {total}"))
+
     def _exit(self, _leaving: str) -> None:
         out, spec = self.out, self.spec
+        if self.weak is not None:
+            self._look()
         for one in self.carried:
             of = kind_of(one.type)
             if isinstance(one, _Numbers):
@@ -461,3 +505,10 @@ class _LoopFunction:
         if spec.cond is not None:
             out.put(f"store i64 %i, ptr {self.trips}")
         out.put("ret i32 0")
+
+
+def _is_latency_bound(weak: Weak, body: BodyLowering) -> bool:
+    """Tell whether all that is to be looked at is small, so that steps wait for each other."""
+    outputs = weak.tape.outputs
+    found = [*outputs[len(outputs) - weak.every_step :], *(outputs[k] for k in weak.last)]
+    return all(body.is_small(kind(a)) and kind(a).dtype.kind == "f" for a in found)

@@ -52,6 +52,8 @@ class Kernel:
         What the addresses of constants stand for.
     work, size : int
         About how many operations it takes, and lines of text.
+    weakened : bool
+        Whether it takes the slow path where a product keeps a zero zero.
     """
 
     def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
@@ -69,12 +71,13 @@ class Kernel:
         self.work = emitter.work
         self.size: int = max([len(emitter.lines), *(f.size for f in functions)])
         self.kept = emitter.kept
+        self.weakened = False
 
 
 class Lowering:
     """Turns one tape into groups."""
 
-    def __init__(self, tape: Tape, name: str = "kernel") -> None:
+    def __init__(self, tape: Tape, name: str = "kernel", weak: bool = True) -> None:
         self.tape = tape
         self.name = name
         self.groups: dict[tuple[int, tuple[int, ...], bool], Group] = {}
@@ -88,6 +91,8 @@ class Lowering:
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
         self.functions: list[Kernel] = []  # that the kernel calls
         self.uses_stacks = False
+        self.weak = weak  # loops may have ordinary products, and give up where they find a NaN
+        self.weakened = False
         self.readers: dict[int, list[Record]] | None = None
         self.returned: set[int] = set()
 
@@ -98,7 +103,9 @@ class Lowering:
         self.records()
         self._guards()
         self._outputs()
-        return Kernel(Emitter(self.name, *self.arranged(), self.uses_stacks), self.functions)
+        made = Kernel(Emitter(self.name, *self.arranged(), self.uses_stacks), self.functions)
+        made.weakened = self.weakened
+        return made
 
     def argument(self, name: str, type_: ArrayType, place: int) -> Array:
         """Return an array that lies where a pointer of the kernel's points to."""

@@ -48,9 +48,17 @@ class Native:
     _second_try: Any
 
     def __init__(
-        self, tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any], number: int = 0
+        self,
+        tape: Tape,
+        nesting: Nesting,
+        floats: bool,
+        slow: Callable[..., Any],
+        number: int = 0,
+        weak: bool = True,
     ) -> None:
-        self.kernel = Lowering(tape, f"kernel{number}").lower()
+        self.kernel = Lowering(tape, f"kernel{number}", weak).lower()
+        self._tape = tape
+        self._careful: Native | None = None  # the same with products that keep a zero zero
         self.types = [_canonical(v.type) for v in tape.inputs]
         self.outputs = [_canonical(kind(a)) for a in tape.outputs]
         self.name = tape.name
@@ -85,6 +93,11 @@ class Native:
             values = [_regular(x, t) for x, t in zip(leaves, self.types, strict=True)]
             if any(a is not b for a, b in zip(values, leaves, strict=True)):
                 return self._second_try(*values)
+        if self.kernel.weakened:
+            if self._careful is None:
+                self._careful = Native(self._tape, self.nesting, self.floats, self._slow, weak=False)
+                compile_natives([self._careful])
+            return self._careful.call(*leaves)
         return self._slow(*leaves)
 
 

@@ -72,7 +72,20 @@ def weaken(tape: Tape) -> tuple[Tape, list[Variable]]:
         return replace(record, primitive=REGISTRY["multiply"])
 
     weak = Rewriter(tape).run(rule)
-    return weak, _watched(weak, products)
+    return weak, watched(weak, products)
+
+
+def ordinary(tape: Tape) -> tuple[Tape, set[int]]:
+    """Return the tape with ordinary products, and their numbers."""
+    products: set[int] = set()
+
+    def rule(_walk: Rewriter, record: Record) -> Record | Atom:
+        if record.primitive is not REGISTRY["scale"]:
+            return record
+        products.add(record.outputs[0].number)
+        return replace(record, primitive=REGISTRY["multiply"])
+
+    return Rewriter(tape).run(rule), products
 
 
 def _is_inverse(record: Record, g: Atom, out: ArrayType) -> bool:
@@ -85,13 +98,13 @@ def _is_inverse(record: Record, g: Atom, out: ArrayType) -> bool:
     return (shape, np.result_type(*(k.dtype for k in kinds))) == out
 
 
-def _watched(tape: Tape, products: Iterable[int]) -> list[Variable]:
+def watched(tape: Tape, products: Iterable[int]) -> list[Variable]:
     """Choose the values to look at: as far downstream as a NaN is sure to be carried on."""
     suspect = set(products)
     passed_on: dict[int, bool] = {}
     found: dict[int, Variable] = {}
     for record in tape.records:
-        carries = _keeps_nan(record.primitive)
+        carries = keeps_nan(record.primitive)
         reached = False
         for v in variables(record.inputs):
             if v.number in suspect:
@@ -105,7 +118,8 @@ def _watched(tape: Tape, products: Iterable[int]) -> list[Variable]:
     return [v for n, v in found.items() if n in suspect and not passed_on.get(n, False)]
 
 
-def _keeps_nan(primitive: Primitive) -> bool:
+def keeps_nan(primitive: Primitive) -> bool:
+    """Tell whether a primitive answers NaN to a NaN in any operand, or drops elements at most."""
     if primitive.user_made or primitive.custom is not None:
         return False
     return primitive.name in _KEEP_NAN or isinstance(primitive, _OURS)
