@@ -11,6 +11,7 @@ import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant
 from funcdiff.compat.torch._apply import linear as _linear_node
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
+from funcdiff.compat.torch._elementwise import unary
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
@@ -85,7 +86,7 @@ from funcdiff.compat.torch.nn.standardising import (
     rms_norm,
 )
 from funcdiff.compat.torch.nn.windows import padded
-from funcdiff.compat.torch.ops import functions
+from funcdiff.compat.torch.ops import functions, rules
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.exponentials import log_softmax as _log_softmax
 from funcdiff.compat.torch.ops.exponentials import softmax as _softmax
@@ -181,19 +182,25 @@ def prelu(input: Tensor, weight: Tensor) -> Any:
     return composite(composed("PreluKernelBackward0"), compute, (input, weight))
 
 
+_gelu = unary("gelu", rules.gelu, "GeluBackward0", ())
+_softplus = unary("softplus", rules.softplus, "SoftplusBackward0", ())
+
+
 def gelu(input: Tensor, approximate: str = "none") -> Any:
     """As `torch.nn.functional.gelu`."""
+    if approximate == "none":
+        return _gelu(input)
 
     def compute(x: Any) -> Any:
-        if approximate == "tanh":
-            return 0.5 * x * (1.0 + _tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        return 0.5 * x * (1.0 + _erf(x * math.sqrt(0.5)))
+        return 0.5 * x * (1.0 + _tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
     return composite(composed("GeluBackward0"), compute, (input,))
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Any:
     """As `torch.nn.functional.softplus`."""
+    if beta == 1 and threshold == 20:
+        return _softplus(input)
 
     def compute(x: Any) -> Any:
         scaled = beta * x

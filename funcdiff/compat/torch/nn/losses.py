@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite
+from funcdiff.compat.torch._apply import applied, call, composed, composite
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._tensor import Tensor, plain
+from funcdiff.compat.torch.ops import rules
 from funcdiff.compat.torch.ops.exponentials import log_softmax
 from funcdiff.compat.torch.ops.indexing import at
 from funcdiff.core.primitive import REGISTRY
@@ -52,7 +53,12 @@ def mse_loss(
 ) -> Any:
     """As `torch.nn.functional.mse_loss`."""
     _same_size(input, target, "mse_loss")
+    if reduction in ("mean", "sum") and input.value.dtype.kind == target.value.dtype.kind == "f":
+        return call(_Mse, rules.squared_distance, (input, target), {"mean": reduction == "mean"})
     return _loss("MseLossBackward0", lambda x, y: (x - y) * (x - y), (input, target), reduction)
+
+
+_Mse = applied("MseLossBackward0")
 
 
 def l1_loss(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import bilinear, composed, composite, deliver, method
+from funcdiff.compat.torch._apply import applied, bilinear, call, composed, composite, deliver, method
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch._views import in_place, view
 from funcdiff.compat.torch.ops import reductions
 from funcdiff.compat.torch.ops.shapes import reshape, unsqueeze
 from funcdiff.core.primitive import REGISTRY
+from funcdiff.numpy.subscripts import explicit_subscripts
 from funcdiff.primitives.shape import reshape as p_reshape
 
 _matmul = REGISTRY["matmul"].function
@@ -262,9 +264,19 @@ def einsum(equation: str, *operands: Any) -> Any:
     """As `torch.einsum`."""
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    return composite(
-        composed("ViewBackward0"), lambda *a: fnp.einsum(equation.replace(" ", ""), *a) * 1, operands
-    )
+    subscripts = _explicit(equation, tuple([len(x.value.shape) for x in operands]))
+    out = call(_Einsum, _einsum, operands, {"subscripts": subscripts, "optimize": False})
+    if len(operands) == 1 and type(out.value) is np.ndarray and out.value.base is not None:
+        out.value = out.value.copy()  # NumPy makes a view of a permutation or a diagonal
+    return out
+
+
+_Einsum, _einsum = applied("ViewBackward0"), REGISTRY["einsum"].function
+
+
+@lru_cache(maxsize=4096)
+def _explicit(equation: str, ranks: tuple[int, ...]) -> str:
+    return explicit_subscripts(equation.replace(" ", ""), list(ranks))
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from math import cos, log1p, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from funcdiff.compat.torch.ops.creation import _like, made
 from funcdiff.compat.torch.ops.shapes import sizes
 from funcdiff.core.recording import box
 from funcdiff.primitives.indexing import is_mapped
+
+_MASKS = {bits: np.uint64((1 << bits) - 1) for bits in (11, 24)}
 
 
 class Generator:
@@ -63,7 +66,7 @@ class Generator:
 
     def words(self, n: int) -> Any:
         """Return n words of 32 bits."""
-        return np.asarray(self._twister.random_raw(n), np.uint64)
+        return self._twister.random_raw(n)
 
     def double_words(self, n: int) -> Any:
         """Return n words of 64 bits."""
@@ -75,21 +78,28 @@ class Generator:
         if dtype == np.float64:
             return (self.double_words(n) & np.uint64((1 << 53) - 1)) * 2.0**-53
         bits = 24 if dtype == np.float32 else 11
-        return ((self.words(n) & np.uint64((1 << bits) - 1)) * 2.0**-bits).astype(dtype)
+        return ((self.words(n) & _MASKS[bits]) * 2.0**-bits).astype(dtype)
 
-    def _one_normal(self) -> float:
-        if self._next_normal is not None:
-            found, self._next_normal = self._next_normal, None
-            return found
-        u, v = self.uniform(2, np.dtype(np.float64)).tolist()
-        radius = math.sqrt(-2.0 * math.log1p(-v))
-        self._next_normal = radius * math.sin(2 * math.pi * u)
-        return radius * math.cos(2 * math.pi * u)
+    def _few_normal(self, n: int) -> list[float]:
+        """Return some normal numbers, two from each pair; the last may be left for the next time."""
+        found: list[float] = []
+        if n and self._next_normal is not None:
+            found.append(self._next_normal)
+            self._next_normal = None
+        missing = n - len(found)
+        uniform = iter(self.uniform(missing + missing % 2, np.dtype(np.float64)).tolist())
+        for u, v in zip(uniform, uniform, strict=True):
+            radius = sqrt(-2.0 * log1p(-v))
+            angle = 2 * pi * u
+            found += (radius * cos(angle), radius * sin(angle))
+        if missing % 2:
+            self._next_normal = found.pop()
+        return found
 
     def normal(self, n: int, dtype: Any) -> Any:
         """Return n standard normal numbers, by Box and Muller's method."""
         if n < 16:
-            return np.array([self._one_normal() for _ in range(n)], dtype)
+            return np.array(self._few_normal(n), dtype)
         u = self.uniform(n, dtype)
         whole = n - n % 16
         out = np.empty(n, dtype)
@@ -226,7 +236,8 @@ def randint(
 def _integers(n: int, low: int, high: int, source: Generator) -> Any:
     span = high - low
     words = source.double_words(n) if span >= 1 << 28 else source.words(n)
-    return (words % np.uint64(span)).astype(np.int64) + low
+    found = (words % np.uint64(span)).astype(np.int64)
+    return found + low if low else found
 
 
 def randperm(n: int, *, dtype: Any = None, generator: Any = None, **kwargs: Any) -> Any:

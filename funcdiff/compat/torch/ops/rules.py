@@ -11,6 +11,7 @@ from numpy._core import umath
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
 from funcdiff.compat.torch.ops.short import SHORT, is_moderate, largest, spread_total, total
+from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.linalg.common import real_part, reciprocal_or_zero
@@ -397,6 +398,56 @@ std: Any = general(
     name="std",
     samples=_spread_samples,
     doc="Root of the variance, with derivative 0 where it is 0.",
+)
+
+
+# --- distance ----------------------------------------------------------------------------------------
+
+
+def _mse(x: Any, y: Any, *, mean: bool) -> Any:
+    d = x - y
+    flat = d.reshape(-1)
+    square = flat.dot(flat) if 0 < d.size <= SHORT else total(flat * flat, axis=(0,), keepdims=False)
+    return square / (d.size or math.nan) if mean else square
+
+
+def _residual(x: Any, y: Any, mean: bool) -> Any:
+    """The derivative by `x`: twice the difference, of which one for each element is meant."""
+    d = x - y
+    return d * (2 / (math.prod(d.shape) or math.nan) if mean else 2)
+
+
+def _mse_jvp(sign: int) -> Any:
+    def jvp(t: Any, _out: Any, x: Any, y: Any, *, mean: bool) -> Any:
+        along = _residual(x, y, mean) * (t if sign > 0 else -t)
+        return REGISTRY["sum"].function(along, axis=tuple(range(len(along.shape))), keepdims=False)
+
+    return jvp
+
+
+def _batch_mse(values: Any, flags: Any, _size: int, *, mean: bool) -> Any:
+    x, y = align(values, flags)
+    d = x - y
+    axes = tuple(range(1, len(d.shape)))
+    square = REGISTRY["sum"].function(d * d, axis=axes, keepdims=False)
+    return square / (math.prod(d.shape[1:]) or math.nan) if mean else square
+
+
+squared_distance: Any = general(
+    _mse,
+    jvps=[_mse_jvp(1), _mse_jvp(-1)],
+    vjps=[
+        lambda g, _out, x, y, *, mean: g * _residual(x, y, mean),
+        lambda g, _out, x, y, *, mean: -g * _residual(x, y, mean),
+    ],
+    batch=_batch_mse,
+    name="squared_distance",
+    samples=lambda rng: [
+        ((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))), {"mean": True}),
+        ((rng.standard_normal((2, 3)), rng.standard_normal(3)), {"mean": False}),
+    ],
+    holomorphic=False,
+    doc="Sum, or mean, of the squared differences of all elements.",
 )
 
 
