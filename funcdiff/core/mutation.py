@@ -119,6 +119,11 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
     else:
         ((function, params),) = path
         numbers = flat_numbers(params["index"], x.shape)
+        if _differ(numbers, x.size):
+            value = through(x, path) + value
+            del x
+            update(holder, value, path)
+            return
         once, group = np.unique(numbers, return_inverse=True)
         flat = REGISTRY["reshape"].function(value, shape=(numbers.size,))
         total = REGISTRY["index_add"].function(flat, shape=once.shape, index=group.reshape(-1))
@@ -126,6 +131,15 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
         total = through(x, (step,)) + total
         del x
         update(holder, total, (step,))
+
+
+def _differ(numbers: Any, size: int) -> bool:
+    """Tell whether no number below a size comes twice."""
+    if numbers.size < size // 16:  # costs what is read, not what there is
+        return len(np.unique(numbers)) == len(numbers)
+    met = np.zeros(size, bool)
+    met[numbers] = True
+    return int(np.count_nonzero(met)) == len(numbers)
 
 
 def _items(index: Any) -> tuple[Any, ...]:

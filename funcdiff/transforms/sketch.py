@@ -57,7 +57,7 @@ def stand_in(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> A
     operands: list[Any] = [*map(np.asarray, values), None]
     flags: list[Any] = [["readonly"]] * len(values) + [["writeonly", "allocate"]]
     dtypes: list[Any] = [*[None] * len(values), made.dtype]
-    return np.nditer(operands, (), flags, dtypes, order="K").operands[-1]  # type: ignore[call-overload]
+    return np.nditer(operands, (), flags, dtypes, order="K").operands[-1]
 
 
 class Place(int):
