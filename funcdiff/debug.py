@@ -16,7 +16,9 @@ from funcdiff.core.recording import Recorder, TracedArray, innermost
 from funcdiff.core.rules import RULES
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.forward import ForwardRecorder
-from funcdiff.transforms.reverse import FIELDS, Recording, ReverseRecorder, pull_any
+from funcdiff.transforms.record_rules import pull_any
+from funcdiff.transforms.reverse import ReverseRecorder
+from funcdiff.transforms.sweeps import FIELDS, Recording
 
 __all__ = ["nan_check"]
 

@@ -30,6 +30,11 @@ def spread(g: Any, shape: tuple[int, ...]) -> Any:
     return REGISTRY["broadcast_to"].function(g, shape=shape)
 
 
+def written_out(g: Any, kind: ArrayType) -> Any:
+    """Return a cotangent in the shape of what it belongs to; one number may stand for all places."""
+    return g if g.shape == kind.shape else spread(g, kind.shape)
+
+
 def match_tangent(t: Any, kind: ArrayType) -> Any:
     """Give a tangent the shape and dtype of the output it belongs to."""
     shape, dtype = kind

@@ -25,7 +25,8 @@ from funcdiff.jit.record import call
 from funcdiff.jit.rolling import Rolling
 from funcdiff.jit.signature import Signature, Statics
 from funcdiff.jit.source import Unsteady
-from funcdiff.transforms.reverse import ROLLING, writes_program
+from funcdiff.transforms.reverse import ROLLING
+from funcdiff.transforms.sweeps import writes_program
 from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function

@@ -18,7 +18,8 @@ from funcdiff.core.recording import apply
 from funcdiff.jit.derived import Halves, batch_of, flat, inexact_outputs, pullback_of, pushforward_of
 from funcdiff.jit.program import Program
 from funcdiff.transforms.forward import push_forward
-from funcdiff.transforms.reverse import Recording, record
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import Recording
 from funcdiff.transforms.vmap import batch_flat
 
 

@@ -18,7 +18,8 @@ from funcdiff.core.recording import Recorder, TracedArray, innermost
 from funcdiff.core.rules import RULES
 from funcdiff.profiler.events import FORWARD, NOWHERE, REVERSE, Event, Place
 from funcdiff.transforms.forward import ForwardRecorder
-from funcdiff.transforms.reverse import Recording, ReverseRecorder
+from funcdiff.transforms.reverse import ReverseRecorder
+from funcdiff.transforms.sweeps import Recording
 
 
 class Clock:

@@ -26,8 +26,9 @@ from funcdiff.transforms.custom_call import Call, Flat
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.products import tangent_or_zeros
-from funcdiff.transforms.reverse import ReverseRecorder, record, writes_program
+from funcdiff.transforms.reverse import ReverseRecorder, record
 from funcdiff.transforms.stop import stopped
+from funcdiff.transforms.sweeps import writes_program
 from funcdiff.transforms.trace import trace
 from funcdiff.transforms.vmap import run_batch
 

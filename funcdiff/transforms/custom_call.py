@@ -14,7 +14,8 @@ from funcdiff.core.primitive import General
 from funcdiff.core.recording import apply, newest
 from funcdiff.core.trees import flatten
 from funcdiff.transforms.arguments import leaf_value
-from funcdiff.transforms.reverse import push_by_transposing, record
+from funcdiff.transforms.record_rules import push_by_transposing
+from funcdiff.transforms.reverse import record
 from funcdiff.transforms.vmap import batch_flat
 
 Flat = Callable[..., list[Any]]

@@ -18,7 +18,9 @@ from funcdiff.core.primitive import LocallyConstant, Primitive, call_rules
 from funcdiff.core.recording import Recorder, TracedArray, box, box_inputs, output
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.float_errors import without_rules
-from funcdiff.transforms.reverse import constants, has_nan, out_tangent, writes_program
+from funcdiff.transforms.record_rules import out_tangent
+from funcdiff.transforms.reverse import constants
+from funcdiff.transforms.sweeps import has_nan, writes_program
 
 
 class ForwardRecorder(Recorder):

@@ -24,7 +24,8 @@ from funcdiff.transforms.arguments import (
     own_all,
     scalar_output,
 )
-from funcdiff.transforms.reverse import Recording, record
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import Recording
 
 
 class Transformed(functools.partial[Any]):

@@ -21,7 +21,8 @@ from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import pull_scalar, wrap
 from funcdiff.transforms.jacobian import at_inputs, check_chunk_size, check_mode, flat_jacobian
 from funcdiff.transforms.products import MISSING, curry, vector_like_inputs
-from funcdiff.transforms.reverse import record, zeros_like
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import zeros_like
 
 MODES = ("forward-over-reverse", "reverse-over-forward", "reverse-over-reverse", "forward-over-forward")
 

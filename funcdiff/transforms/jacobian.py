@@ -23,7 +23,8 @@ from funcdiff.transforms.arguments import (
 from funcdiff.transforms.basis import forward_blocks, reverse_blocks
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.reverse import Recording, record
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import Recording
 
 Flat = Callable[..., list[Any]]
 """A function from leaves to a list of leaves."""

@@ -10,9 +10,9 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import box, output
 from funcdiff.transforms.arguments import Outputs, Selection, check_callable, own_all, vectors
 from funcdiff.transforms.products import tangent_or_zeros
-from funcdiff.transforms.reverse import has_nan, writes_program
 from funcdiff.transforms.series import Coefficient, Series
 from funcdiff.transforms.series_recorder import JetRecorder
+from funcdiff.transforms.sweeps import has_nan, writes_program
 
 
 def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence[Any]]) -> tuple[Any, Any]:

@@ -25,7 +25,9 @@ from funcdiff.transforms.arguments import (
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.jacobian import at_inputs
-from funcdiff.transforms.reverse import Recording, pull_any, pull_part, pull_write, record, zeros_like
+from funcdiff.transforms.record_rules import pull_any, pull_part, pull_write
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import Recording, zeros_like
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<not given>"})()
 

@@ -19,7 +19,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import inverse, scale
 from funcdiff.core.primitive import Elementwise, Function, Over
 from funcdiff.core.recording import box, output
-from funcdiff.transforms.reverse import partial_of
+from funcdiff.transforms.record_rules import partial_of
 
 Coefficient = Any
 """One derivative along the curve, an array of the value's shape and dtype, or None for zero."""

@@ -21,7 +21,8 @@ from funcdiff.core.primitive import (
 from funcdiff.core.recording import Recorder, TracedArray, box
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms import series as rules
-from funcdiff.transforms.reverse import constants, general_tangent
+from funcdiff.transforms.record_rules import general_tangent
+from funcdiff.transforms.reverse import constants
 from funcdiff.transforms.series import Coefficient, Series
 
 

@@ -15,7 +15,7 @@ from funcdiff.primitives.linalg.eigen import eigvals
 from funcdiff.primitives.linalg.least_squares import pinv
 from funcdiff.primitives.linalg.solve import inv_or_nan, solve
 from funcdiff.testing import check_grads
-from funcdiff.transforms.reverse import transpose_at
+from funcdiff.transforms.record_rules import transpose_at
 
 
 def normal(*shape, seed=0):

@@ -1,6 +1,6 @@
 """The sweep back over a graph: nodes in the order opposite to that of their creation.
 
-What flows are the cotangents of `funcdiff.transforms.reverse`; nodes pull them by the rules of the tape.
+What flows are the cotangents of `funcdiff.transforms.sweeps`; nodes pull them by the rules of the tape.
 """
 
 from __future__ import annotations

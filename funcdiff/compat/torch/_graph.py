@@ -1,7 +1,7 @@
 """The nodes of a graph that is built while the program runs.
 
 A node holds what a record of the tape holds: which rule, which arguments, which residuals.  `Node.pull`
-calls the very rule that the sweeps of `funcdiff.transforms.reverse` call.  An edge to a tensor is a
+calls the very rule that the sweeps of `funcdiff.transforms.sweeps` call.  An edge to a tensor is a
 node, an `Output` of a node with several, or, for a leaf, the tensor itself.
 """
 
@@ -16,11 +16,13 @@ import numpy as np
 
 from funcdiff.compat.torch._state import ANOMALY, STATE
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.matching import match, spread
+from funcdiff.core.matching import match, spread, written_out
 from funcdiff.core.primitive import Primitive
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.rules import RULES
-from funcdiff.transforms.reverse import cotangents, general_cotangent, record, typed, written_out
+from funcdiff.transforms.record_rules import cotangents, general_cotangent
+from funcdiff.transforms.reverse import record
+from funcdiff.transforms.sweeps import typed
 
 next_sequence = count().__next__
 

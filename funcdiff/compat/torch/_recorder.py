@@ -28,7 +28,7 @@ from funcdiff.core.primitive import (
     call_rules,
 )
 from funcdiff.core.recording import Recorder, TracedArray, box, newest
-from funcdiff.transforms.reverse import pull_any
+from funcdiff.transforms.record_rules import pull_any
 
 NAMES = {
     "multiply": "MulBackward0",

@@ -14,7 +14,7 @@ from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import TracedArray
 from funcdiff.core.trees import flatten
-from funcdiff.transforms.reverse import Recording
+from funcdiff.transforms.sweeps import Recording
 
 CONTAINERS = (tuple, list, dict)
 
