@@ -30,8 +30,8 @@ from funcdiff.transforms.loops.loop import Loop, primitive
 LEAST = 300  # records of a tape from which loops are looked for
 LEAST_AGAIN = 64  # in what has loops already, and in the body of a loop
 ROUNDS = 4
-WORTH = {"numpy": 2000, "native": 20_000}
-"""Records from which rolling is worth it for a backend: machine code without loops runs fast and compiles slowly."""
+WORTH = {"numpy": 2000, "native": LEAST}
+"""Records from which rolling is worth it for a backend: loops are machine code, but steps in NumPy."""
 
 
 def roll(tape: Tape, least: int = LEAST) -> Tape:
