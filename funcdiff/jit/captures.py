@@ -1,23 +1,34 @@
-"""The arrays and numbers that a function reads from its closure, its module and its defaults.
+"""What a function reads without being given it: from its closure, module and defaults, and what it reaches from there.
 
-They are constants of a recorded program, so a call looks whether they are still the same objects, and whether
-arrays hold what they held. What is reached otherwise, by an attribute or within a container, is not looked at.
+Arrays and numbers found there are constants of a recorded program, so a call looks whether names still stand for the
+same objects, and whether arrays hold what they held. What is reached are attributes that the code names, of objects
+and modules, and the elements of tuples, lists and dicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import CellType, CodeType, FunctionType
+from functools import partial
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from funcdiff.core.recording import TracedArray
 from funcdiff.jit.contents import Content, content_of
+from funcdiff.jit.reads import reads
+
+DEPTH = 4  # containers and attributes within each other
+LENGTH = 64  # elements of a container up to which it is looked into
+MOST = 1000  # places, and functions and objects, looked at
 
 _MISSING: Any = object()
 _NUMBERS = (bool, int, float, complex)
 _WATCHED = (np.ndarray, np.generic, TracedArray, *_NUMBERS)
+_FOREIGN = ("funcdiff", "numpy", "scipy", "builtins")
+
+Place = tuple[Any, Any]
+"""A dict and a key, a list and an index, or a cell and None."""
 
 
 class Captures:
@@ -27,13 +38,16 @@ class Captures:
     """
 
     def __init__(self, f: Any, before: Captures | None = None) -> None:
-        self.globals: list[tuple[dict[str, Any], str, Any]] = []
-        self.cells: list[tuple[Any, Any]] = []
-        self._look(f, set())
+        self.seen: list[tuple[Place, Any, str]] = []  # what stood at a place, and what to call it
+        self._visited: set[Any] = set()
+        self._waiting: list[Any] = []
+        self._function(f)
+        while self._waiting:
+            self._look(self._waiting.pop())
         known = {} if before is None else before.contents
         self.contents: dict[int, Content] = {}  # of the arrays, by identity
         self._names: dict[int, str] = {}
-        for name, x in self._seen():
+        for _, x, name in self.seen:
             if id(x) not in self.contents:
                 old = known.get(id(x))
                 content = old if old is not None and old.same() else content_of(x)
@@ -41,102 +55,162 @@ class Captures:
                     self.contents[id(x)] = content
                     self._names[id(x)] = name
 
-    def _seen(self) -> Iterator[tuple[str, Any]]:
-        yield from ((f"the global name {name!r}", x) for _, name, x in self.globals)
-        yield from (("its closure or defaults", x) for _, x in self.cells)
-
     def same(self) -> bool:
-        """Tell whether every name still stands for the same object, and arrays hold the same."""
-        return self.bound() and self.written() is None
+        """Tell whether every place still holds the same object, and arrays hold the same."""
+        return self.changed() is None
 
-    def bound(self) -> bool:
-        """Tell whether every name still stands for the same object."""
-        for names, name, seen in self.globals:
-            now = names.get(name, _MISSING)
-            if now is not seen and not _equal(now, seen):
-                return False
-        for cell, seen in self.cells:
-            now = _content(cell)
-            if now is not seen and not _equal(now, seen):
-                return False
-        return True
-
-    def written(self) -> str | None:
-        """Return the name of an array that has been written to, or None."""
+    def changed(self) -> str | None:
+        """Return what to call something that is another object, or has been written to; None if there is nothing."""
+        for (holder, key), x, name in self.seen:
+            now = _at(holder, key)
+            if now is not x and not _equal(now, x):
+                return name
         for number, content in self.contents.items():
             if not content.same():
                 return self._names[number]
         return None
 
     def watched(self) -> list[tuple[Any, Any, Any, Any]] | None:
-        """Return (holder, name or None, what was seen there, its content) of all, as the builtin takes them.
+        """Return (holder, key, what was seen there, its content) of all, as the builtin takes them.
 
         It is None if there are arrays that only Python can compare.
         """
         tables = {number: content.table() for number, content in self.contents.items()}
         if None in tables.values():
             return None
-        entries = [*self.globals, *((cell, None, seen) for cell, seen in self.cells)]
-        return [(*entry, tables.get(id(entry[2]))) for entry in entries]
+        return [
+            (holder, key.to_bytes(8, "little") if type(holder) is list else key, x, tables.get(id(x)))
+            for (holder, key), x, _ in self.seen
+        ]
 
-    def _look(self, f: Any, visited: set[int]) -> None:
-        if id(f) in visited:
+    # --- where to look ---------------------------------------------------------------------------
+
+    def _function(self, f: Any) -> None:
+        """Have a function looked at once."""
+        if id(f) not in self._visited and len(self._visited) < MOST:
+            self._visited.add(id(f))
+            self._waiting.append(f)
+
+    def _look(self, f: Any) -> None:
+        """Look at what a function reads, or one that stands for another."""
+        if isinstance(f, MethodType):
+            self._method(f)
             return
-        visited.add(id(f))
-        for inner in (
-            getattr(f, "__wrapped__", None),
-            getattr(f, "func", None),
-            getattr(f, "__func__", None),
-        ):
-            if callable(inner):
-                self._look(inner, visited)
+        inner = f.func if isinstance(f, partial) else getattr(f, "__wrapped__", None)
+        if callable(inner):
+            self._function(inner)
+        if isinstance(f, partial):
+            read = reads(inner.__code__)[1] if isinstance(inner, FunctionType) else frozenset()
+            for value in (*f.args, *f.keywords.values()):
+                self._value((CellType(value), None), value, read, "functools.partial", 0)
         if not isinstance(f, FunctionType):
             return
-        for cell in f.__closure__ or ():
-            value = _content(cell)
-            if _is_function(value):
-                self._look(value, visited)
-            if not _is_ours(f) and isinstance(value, _WATCHED):
-                self.cells.append((cell, value))
+        names, attributes = reads(f.__code__)
+        for free, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            value = _at(cell, None)
+            if not _is_ours(f):
+                self._value((cell, None), value, attributes, free, 0)
+            elif _is_function(value):
+                self._function(value)
         if _is_ours(f):
             return
         for value in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
-            if isinstance(value, np.ndarray):
-                self.cells.append((CellType(value), value))
-        for name in dict.fromkeys(_names(f.__code__)):
-            value = f.__globals__.get(name, _MISSING)
-            if _is_function(value):
-                self._look(value, visited)
-            if isinstance(value, _WATCHED) or (_is_function(value) and not _is_ours(value)):
-                self.globals.append((f.__globals__, name, value))
+            self._value((CellType(value), None), value, attributes, "a default", 0)
+        for name in names:
+            self._value((f.__globals__, name), f.__globals__.get(name, _MISSING), attributes, name, 0)
+
+    def _method(self, method: MethodType) -> None:
+        function = method.__func__
+        self._function(function)
+        if isinstance(function, FunctionType):
+            self._object(method.__self__, reads(function.__code__)[1], "self", 0)
+
+    def _value(self, place: Place, value: Any, attributes: frozenset[str], name: str, depth: int) -> None:
+        """Look at what stands at a place, read by code that loads these attributes."""
+        if len(self.seen) >= MOST or depth > DEPTH or value is _MISSING:
+            return
+        if isinstance(value, _WATCHED):
+            self.seen.append((place, value, name))
+        elif _is_function(value):
+            self._function(value)
+            if not _is_ours(value):
+                self.seen.append((place, value, name))
+        elif isinstance(value, ModuleType):
+            if value.__name__.split(".", 1)[0] not in _FOREIGN:
+                for attribute in sorted(attributes & value.__dict__.keys()):
+                    inner = value.__dict__[attribute]
+                    self._value(
+                        (value.__dict__, attribute), inner, attributes, f"{name}.{attribute}", depth + 1
+                    )
+        else:
+            before = len(self.seen)
+            for inner_place, inner, label in _parts(value, name):
+                self._value(inner_place, inner, attributes, label, depth + 1)
+            if type(value) not in (tuple, list, dict):
+                self._object(value, attributes, name, depth)
+            if len(self.seen) > before:
+                self.seen.append((place, value, name))
+
+    def _object(self, x: Any, attributes: frozenset[str], name: str, depth: int) -> None:
+        """Look at the attributes of an object that are read, and at the methods that read them."""
+        kind = type(x)
+        held = getattr(x, "__dict__", None)
+        if isinstance(x, type) or type(held) is not dict or kind.__module__.split(".", 1)[0] in _FOREIGN:
+            return
+        if (id(x), attributes) in self._visited:
+            return
+        self._visited.add((id(x), attributes))
+        for attribute in sorted(attributes):
+            label = f"{name}.{attribute}"
+            if attribute in held:
+                self._value((held, attribute), held[attribute], attributes, label, depth + 1)
+                continue
+            member = next((c.__dict__[attribute] for c in kind.__mro__ if attribute in c.__dict__), None)
+            member = member.fget if isinstance(member, property) else member
+            if isinstance(member, FunctionType):
+                self._function(member)
+                self._object(x, reads(member.__code__)[1], name, depth)
+            elif isinstance(member, np.ndarray):
+                self._value((CellType(member), None), member, attributes, label, depth + 1)
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
+def _parts(x: Any, name: str) -> Iterator[tuple[Place, Any, str]]:
+    """Yield the elements of a container."""
+    kind = type(x)
+    if kind not in (tuple, list, dict) or len(x) > LENGTH:
+        return
+    if kind is dict:
+        yield from (((x, key), value, f"{name}[{key!r}]") for key, value in x.items() if type(key) is str)
+    elif kind is list:
+        yield from (((x, n), value, f"{name}[{n}]") for n, value in enumerate(x))
+    else:
+        yield from (((CellType(value), None), value, f"{name}[{n}]") for n, value in enumerate(x))
+
+
+def _at(holder: Any, key: Any) -> Any:
+    """Return what stands at a place."""
+    if type(holder) is CellType:
+        try:
+            return holder.cell_contents
+        except ValueError:  # the name has been deleted, or is not bound yet
+            return _MISSING
+    if type(holder) is list:
+        return holder[key] if key < len(holder) else _MISSING
+    return holder.get(key, _MISSING)
 
 
 def _is_function(x: Any) -> bool:
     """Tell whether something is a function written in Python, or stands for one, as what `jit` returns does."""
-    if isinstance(x, FunctionType):
+    if isinstance(x, (FunctionType, MethodType)):
         return True
     named = getattr(x, "__dict__", None)
-    return isinstance(named, dict) and isinstance(named.get("__wrapped__"), FunctionType)
+    return isinstance(named, dict) and isinstance(named.get("__wrapped__"), (FunctionType, MethodType))
 
 
 def _is_ours(f: Any) -> bool:
     if not isinstance(f, FunctionType):
         return False
-    return str(f.__globals__.get("__name__", "")).split(".", 1)[0] in ("funcdiff", "numpy", "scipy")
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # the name has been deleted, or is not bound yet
-        return _MISSING
+    return str(f.__globals__.get("__name__", "")).split(".", 1)[0] in _FOREIGN
 
 
 def _equal(now: Any, seen: Any) -> bool:

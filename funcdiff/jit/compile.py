@@ -62,9 +62,9 @@ def jit(
     Notes
     -----
     Results equal those of `f`; floating-point warnings are not given.  Arrays that `f` reads from its closure,
-    its module or its defaults are constants of the program. Each call compares them with what they held, and the
-    program is recorded anew if one has been written to, or its name stands for another one: what is large,
-    or changes often, is better passed as an argument.
+    its module or its defaults, and from attributes and containers found there, are constants of the program. Each
+    call compares them with what they held, and the program is recorded anew if one has been written to, or
+    another one stands in its place: what is large, or changes often, is better passed as an argument.
 
     Examples
     --------

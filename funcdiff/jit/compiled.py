@@ -30,7 +30,7 @@ from funcdiff.transforms.sweeps import writes_program
 from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function
-WRITES = 8  # into captured arrays, after each of which a program is recorded anew; then there is a warning
+CHANGES = 8  # of what is captured, after each of which programs are recorded anew; then there is a warning
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
 _MISSING: Any = object()
 _float64 = np.float64
@@ -57,7 +57,7 @@ class Compiled:
         self.entries: dict[Any, Entry] = {}
         self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
         self.captures = Captures(f)
-        self.writes = 0  # into captured arrays, lately
+        self.changes = 0  # of what is captured, lately
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the function, by what has been compiled if there is something."""
@@ -113,7 +113,10 @@ class Compiled:
         except Unsteady:
             found = None
         if found is None:
-            return self.f(*args, **kwargs)
+            plain = self.f(*args, **kwargs)
+            if self.changes:  # what f itself has changed is no reason to go on like that
+                self.captures = Captures(self.f, self.captures)
+            return plain
         path, out = found
         if not static:
             self._remember(args, signature, entry)
@@ -161,30 +164,30 @@ class Compiled:
 
     def _forget(self) -> None:
         """Drop all programs: something that they captured has changed."""
-        name = self.captures.written() if self.entries and self.captures.bound() else None
+        name = self.captures.changed() if self.entries else None
         self.captures = Captures(self.f, self.captures)
         self.entries.clear()
         self.fast.clear()
         self.install(None, None)
         if name is None:
             return
-        self.writes += 1
-        if self.writes == WRITES:
+        self.changes += 1
+        if self.changes == CHANGES:
             warnings.warn(
                 errors.at_user_line(
-                    f"jit of {self.name} has been recorded anew {WRITES} times because an array that it reads from "
-                    f"{name} had been written to. From now on it runs without being compiled while that "
-                    "goes on. Pass the array as an argument."
+                    f"jit of {self.name} has been recorded anew {CHANGES} times because something that it reads "
+                    f"without being given it, here {name}, had changed or been written to. From now on it runs without "
+                    "being compiled while that goes on. Pass it as an argument."
                 ),
                 errors.PerformanceWarning,
                 stacklevel=2,
             )
 
     def _is_restless(self) -> bool:
-        """Tell whether recording is a waste: captured arrays are written to all the time."""
-        if self.writes < WRITES:
+        """Tell whether recording is a waste: what is captured changes all the time."""
+        if self.changes < CHANGES:
             return False
-        self.writes -= 1  # one is added by every write that is noticed
+        self.changes -= 1  # one is added by every change that is noticed
         return True
 
     def _find(

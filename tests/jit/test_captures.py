@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import types
 import warnings
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
 from funcdiff import jit
 from funcdiff.errors import PerformanceWarning
 from funcdiff.jit.captures import Captures
-from funcdiff.jit.compiled import WRITES
+from funcdiff.jit.compiled import CHANGES
 
 X = np.linspace(0.1, 2.0, 6)
 
@@ -56,7 +58,7 @@ def test_a_write_is_noticed(layout):
         for _ in range(3):
             found = compiled(X)
         calls = count.calls
-        np.testing.assert_allclose(found, f(X), rtol=1e-13)
+        assert_allclose(found, f(X), rtol=1e-13)
         count.calls = calls
         base[...] = value
     assert count.calls == 3  # arrays that hold the same are not recorded again
@@ -122,7 +124,7 @@ def test_derivatives_and_batches_of_a_compiled_function():
         for _ in range(2):
             assert_array_equal(fd.grad(compiled)(X), 2 * value * X)
             assert_array_equal(jit(fd.grad(compiled))(X), 2 * value * X)
-            np.testing.assert_allclose(fd.vmap(compiled)(np.stack([X, X]))[1], value * np.sum(X**2))
+            assert_allclose(fd.vmap(compiled)(np.stack([X, X]))[1], value * np.sum(X**2))
 
 
 def test_what_the_function_itself_writes_is_written_as_it_is_recorded():
@@ -176,14 +178,14 @@ def test_an_array_that_changes_all_the_time():
     compiled = jit(f)
 
     def run():
-        for n in range(4 * WRITES):
+        for n in range(4 * CHANGES):
             w[:] = n
             assert_array_equal(compiled(X), X * n)
 
-    with pytest.warns(PerformanceWarning, match="Pass the array as an argument"):
+    with pytest.warns(PerformanceWarning, match="Pass it as an argument"):
         run()
     n = w[0]
-    for _ in range(4 * WRITES):
+    for _ in range(4 * CHANGES):
         assert_array_equal(compiled(X), X * n)
     calls = count.calls
     compiled(X)
@@ -220,3 +222,128 @@ def test_results_are_the_callers_own():
     for n in range(4):
         compiled(X + n)
     assert_array_equal(np.asarray(reference), X * 2)
+
+
+class Model:
+    scale = np.ones(1)
+
+    def __init__(self):
+        self.w = np.ones(6)
+        self.layers = [np.ones(6), np.ones(6)]
+        self.named = {"b": np.zeros(6), "inner": {"c": np.ones(6)}}
+        self.power = 1
+        self.pair = (np.ones(6), 2.0)
+
+    @property
+    def doubled(self):
+        return self.w * 2
+
+    def hidden(self, x):
+        return x * self.layers[1] + self.pair[0]
+
+    def loss(self, x):
+        total = self.hidden(x) * self.doubled + self.named["b"] + self.layers[0] * self.named["inner"]["c"]
+        return np.sum(total**self.power * self.scale)
+
+
+def change_attribute(m):
+    m.w = np.full(6, 3.0)
+
+
+def write_attribute(m):
+    m.w[2] = 4.0
+
+
+def change_element(m):
+    m.layers[1] = np.full(6, 5.0)
+
+
+def write_element(m):
+    m.layers[0][1] = 7.0
+
+
+def shorten(m):
+    m.layers[:] = [np.ones(6) * 2, np.ones(6) * 3]
+
+
+def change_item(m):
+    m.named["b"] = np.full(6, 2.0)
+
+
+def write_inner_item(m):
+    m.named["inner"]["c"][:] = 9.0
+
+
+def change_number(m):
+    m.power = 2
+
+
+def write_tuple(m):
+    m.pair[0][3] = 8.0
+
+
+def write_class(m):
+    m.scale[0] += 1.0
+
+
+CHANGES_OF_A_MODEL = [
+    change_attribute, write_attribute, change_element, write_element, shorten, change_item, write_inner_item,
+    change_number, write_tuple, write_class,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        *((c, "closure") for c in CHANGES_OF_A_MODEL),
+        *((write_element, w) for w in ("method", "gradient", "partial")),
+    ],
+)
+def test_what_is_reached_from_an_object(change, way):
+    m = Model()
+    f = {
+        "method": m.loss,
+        "closure": lambda x: m.loss(x),
+        "gradient": fd.grad(m.loss),
+        "partial": functools.partial(Model.loss, m),
+    }[way]
+    compiled = jit(f)
+    for _ in range(2):
+        assert_allclose(compiled(X), f(X), rtol=1e-13)
+    change(m)
+    for _ in range(2):
+        assert_allclose(compiled(X), f(X), rtol=1e-13)
+
+
+def test_attributes_that_are_not_read_do_not_matter():
+    m, calls = Model(), []
+    m.steps = 0
+
+    def f(x):
+        calls.append(1)
+        return m.loss(x)
+
+    compiled = jit(f)
+    for _ in range(4):
+        compiled(X)
+        m.steps += 1
+        m.other = np.ones(3)
+    assert len(calls) == 1
+
+
+def test_functions_in_a_closure_and_other_modules(monkeypatch):
+    module = types.ModuleType("weights")
+    module.w = np.ones(6)
+
+    def twice(x):
+        return 2 * x
+
+    inner = twice
+    compiled = jit(lambda x: inner(x) * module.w)
+    assert_array_equal(compiled(X), 2 * X)
+    inner = np.negative
+    assert_array_equal(compiled(X), -X)
+    module.w[:] = 4
+    assert_array_equal(compiled(X), -4 * X)
+    module.w = np.full(6, 5.0)
+    assert_array_equal(compiled(X), -5 * X)

@@ -53,7 +53,7 @@ def symbols() -> dict[str, int]:
     }
     table = _api_table()
     found |= {name: int(table[number] or 0) for name, number in _API.items()}
-    found["memcmp"] = runtime("memcmp") or 0
+    found |= {"memcmp": runtime("memcmp") or 0, "PyList_Type": id(list)}
     if not all(found.values()):
         raise Unavailable("this interpreter does not export what the compiled code calls")
     if found["PyArray_Type"] != id(np.ndarray):
@@ -83,6 +83,7 @@ def _check() -> None:
         (word(items, CONTENT), 2),
         (word(items, ITEMS + 8), id(items[1])),
         (ctypes.c_uint64.from_address(word(listed, ITEMS)).value, id(listed[0])),
+        (word(listed, CONTENT), 1),
         (ctypes.string_at(id(text) + BYTES, 3), text),
         (word(cell, CONTENT), id(cell.cell_contents)),
         (word(2.5, CONTENT, ctypes.c_double), 2.5),

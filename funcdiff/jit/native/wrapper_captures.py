@@ -1,8 +1,8 @@
 """Generated code that looks whether what a program has captured is still what it was.
 
 The builtin's `self` is a tuple: what to call where a check fails, the table, the owner of the machine code, a list of
-results, then four words per name that the program has captured: a cell and None, or a dict and a name; the object
-that was seen there; and None, or what it held, as `contents.Content.table` lays it out.
+results, then four words per place that the program has captured: a cell and None, a dict and a key, or a list and the
+bytes of an index; the object that was seen there; and None, or what it held, as `contents.Content.table` lays it out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ HEAD_OF_SELF = 4  # what stands in `self` before what has been captured
 
 TEXT = f"""
 declare i32 @memcmp(ptr, ptr, i64)
+@PyList_Type = external global i8
 
 ; whether everything that the program has captured is still what it was
 define internal i1 @same_captures(ptr %self) noinline {{
@@ -36,7 +37,25 @@ body:
   %held.at = getelementptr i8, ptr %at, i64 {layout.ITEMS + 24}
   %held = load ptr, ptr %held.at
   %is.cell = icmp eq ptr %key, @_Py_NoneStruct
-  br i1 %is.cell, label %cell, label %dict
+  br i1 %is.cell, label %cell, label %container
+container:
+  %type.at = getelementptr i8, ptr %holder, i64 {layout.TYPE}
+  %type = load ptr, ptr %type.at
+  %is.list = icmp eq ptr %type, @PyList_Type
+  br i1 %is.list, label %list, label %dict
+list:
+  %index.at = getelementptr i8, ptr %key, i64 {layout.BYTES}
+  %index = load i64, ptr %index.at
+  %length.at = getelementptr i8, ptr %holder, i64 {layout.CONTENT}
+  %length = load i64, ptr %length.at
+  %is.there = icmp ult i64 %index, %length
+  br i1 %is.there, label %element, label %no
+element:
+  %elements.at = getelementptr i8, ptr %holder, i64 {layout.ITEMS}
+  %elements = load ptr, ptr %elements.at
+  %element.at = getelementptr ptr, ptr %elements, i64 %index
+  %element.now = load ptr, ptr %element.at
+  br label %next
 cell:
   %content.at = getelementptr i8, ptr %holder, i64 {layout.CONTENT}
   %content = load ptr, ptr %content.at
@@ -45,7 +64,7 @@ dict:
   %value = call ptr @PyDict_GetItem(ptr %holder, ptr %key)
   br label %next
 next:
-  %now = phi ptr [ %content, %cell ], [ %value, %dict ]
+  %now = phi ptr [ %content, %cell ], [ %value, %dict ], [ %element.now, %element ]
   %same = icmp eq ptr %now, %seen
   %i.next = add i64 %i, 4
   br i1 %same, label %bound, label %no
