@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.fast_elementwise import make_binary, make_unary
+from funcdiff.core.fast_binary import make_binary
 from funcdiff.core.fast_linear import make_binary_multilinear, make_unary_linear
+from funcdiff.core.fast_unary import make_unary
 from funcdiff.core.primitive import Elementwise, Function, Linear, Multilinear, Primitive
 from funcdiff.core.recording import apply
 from funcdiff.core.rules import PLAIN_SCALARS
