@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.linalg import _linalg
 
 from funcdiff.core.recording import TracedArray, concrete
-from funcdiff.numpy._protocol import CREATION, FUNCTIONS, implements
+from funcdiff.numpy._protocol import CREATION, FUNCTIONS, has_traced, implements
 
 
 class _ArrayMeta(type):
@@ -97,14 +98,27 @@ def _import(name: str, *args: Any) -> Any:
 _BUILTINS = {**vars(builtins), "__import__": _import}
 
 
+def either(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that is NumPy's own, at its own speed, where no argument is traced."""
+
+    @functools.wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        traced = has_traced(args) or (kwargs and has_traced(kwargs))
+        return (ours if traced else original)(*args, **kwargs)
+
+    return call
+
+
 class Rebinding:
     """Copies of the functions and classes of a module of NumPy's, made when first asked for.
 
-    `replace` gives the copies globals of our own, by name.
+    `replace` gives the copies globals of our own, by name.  Where `both` is set, the copies call one another as `either`
+    does.
     """
 
-    def __init__(self, module: ModuleType, replace: dict[str, Any] | None = None) -> None:
+    def __init__(self, module: ModuleType, replace: dict[str, Any] | None = None, both: bool = False) -> None:
         self.module = module
+        self.both = both
         self.globals: dict[str, Any] = dict(replace or {})
         # what a function imports from the module beside its own comes from the package beside ours
         self.globals["__package__"] = "funcdiff.numpy." + module.__name__.split(".")[1]
@@ -117,7 +131,9 @@ class Rebinding:
     def _copied(self, value: Any) -> Any:
         python = getattr(value, "_implementation", value)  # beneath NumPy's dispatch
         if isinstance(python, FunctionType) and python.__globals__ is vars(self.module):
-            return value if self._is_ours(value) else self.function(python)
+            if self._is_ours(value):
+                return value
+            return either(python, self.function(python)) if self.both else self.function(python)
         if isinstance(value, type) and value.__module__ == self.module.__name__:
             return self.class_(value)
         return _translated(value)

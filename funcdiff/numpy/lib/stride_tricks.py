@@ -13,7 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from funcdiff import errors
 from funcdiff.numpy._arguments import as_array, example_of, unsupported_keyword
-from funcdiff.numpy._protocol import implements
+from funcdiff.numpy._protocol import has_traced, implements
 from funcdiff.numpy.shapes import broadcast_arrays, broadcast_to
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.shape import reshape
@@ -60,6 +60,8 @@ def as_strided(
 
     Out-of-range elements raise an IndexError.
     """
+    if not has_traced(x):
+        return _numpy.as_strided(x, shape, strides, subok, writeable)
     x = as_array(x)
     seen = example_of(x)
     shape = x.shape if shape is None else tuple(shape)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import _polybase, polyutils
 
-from funcdiff.numpy._rebinding import Rebinding, of_all_examples
+from funcdiff.numpy._rebinding import Rebinding, either, of_all_examples
 
 
 def places(seq: Any) -> Any:
@@ -24,14 +24,14 @@ def trimseq(seq: Any) -> Any:
     return seq[: int(found[-1]) + 1 if found.size else 1]
 
 
-UTILITIES = Rebinding(polyutils, {"trimseq": trimseq})
+UTILITIES = Rebinding(polyutils, {"trimseq": either(polyutils.trimseq, trimseq)}, both=True)
 PU = SimpleNamespace(**UTILITIES.globals)
 BASE = Rebinding(_polybase, {"pu": PU})
 
 
 def rebound(module: ModuleType, prefix: str) -> Rebinding:
     """Rebind one of the six modules; what decides on a coefficient is written anew, so that `vmap` can."""
-    ours = Rebinding(module, {"pu": PU, "ABCPolyBase": BASE.globals["ABCPolyBase"]})
+    ours = Rebinding(module, {"pu": PU, "ABCPolyBase": BASE.globals["ABCPolyBase"]}, both=True)
     times_x, times = ours.globals[f"{prefix}mulx"], ours.globals[f"{prefix}mul"]
 
     def mulx(c: Any) -> Any:
@@ -44,11 +44,9 @@ def rebound(module: ModuleType, prefix: str) -> Rebinding:
         return _divide(times, c1, c2)
 
     for name, function in ((f"{prefix}mulx", mulx), (f"{prefix}div", div)):
-        function.__name__ = function.__qualname__ = name
-        function.__doc__ = getattr(module, name).__doc__
-        ours.globals[name] = function
+        ours.globals[name] = either(getattr(module, name), function)
     cls = next(c for c in ours.globals.values() if isinstance(c, type) and c.__module__ == module.__name__)
-    cls._div = staticmethod(div)  # type: ignore[attr-defined]
+    cls._div = staticmethod(ours.globals[f"{prefix}div"])  # type: ignore[attr-defined]
     return ours
 
 
