@@ -536,3 +536,18 @@ def test_newton_step_inside_a_derivative():
     x = minimiser(a)
     # implicit function theorem: (2 + 1.2 x²) dx = 2 da
     assert_allclose(fd.jacobian(minimiser)(a), np.diag(2 / (2 + 1.2 * x**2)), rtol=1e-9, atol=1e-12)
+
+
+def test_views_and_their_base_are_constants_of_different_levels():
+    base = np.ones((3, 2000))
+    rows = base[0], base[1][::2]
+
+    def inner(x):
+        return np.sum(x * rows[0]) + np.sum(x[:1000] * rows[1])
+
+    def outer(x):
+        return np.sum(base * np.sum(x)) + fd.grad(inner)(x)[0] * np.sum(x)
+
+    assert_allclose(fd.grad(outer)(np.ones(2000)), 6002.0)
+    for array in (base, *rows):
+        array[0] = 2.0  # nothing stays read-only

@@ -15,7 +15,9 @@ import numpy as np
 SMALL = 1000  # elements; copying as many costs 0.3 µs, about what NumPy's own operation on them does
 
 _lock = threading.Lock()
-_frozen: dict[int, list[Any]] = {}  # id -> [array, how many recordings hold it]
+_frozen: dict[
+    int, list[Any]
+] = {}  # id -> [array, how many recordings hold it, views to be made writeable with it]
 
 
 def keep(recorder: Any, x: Any) -> Any:
@@ -49,7 +51,7 @@ def _freeze(recorder: Any, x: Any) -> None:
                 entry[1] += 1
             elif array.flags.writeable:
                 array.flags.writeable = False
-                _frozen[id(array)] = [array, 1]
+                _frozen[id(array)] = [array, 1, []]
             else:
                 array = array.base
                 continue
@@ -68,4 +70,18 @@ def release(recorder: Any) -> None:
             entry[1] -= 1
             if entry[1] == 0:
                 del _frozen[id(array)]
-                array.flags.writeable = True
+                _thaw(array, entry[2])
+
+
+def _thaw(array: Any, views: list[Any]) -> None:
+    """Make an array and views of it writeable, now or when the array that it is a view of is."""
+    base = array.base
+    while type(base) is np.ndarray:
+        holder = _frozen.get(id(base))
+        if holder is not None:  # by a recording around this one
+            holder[2] += [array, *views]
+            return
+        base = base.base
+    array.flags.writeable = True
+    for view in views:
+        view.flags.writeable = True
