@@ -171,7 +171,10 @@ def of_general(name: str, function: Any, impl: Any = None) -> Any:
 
 
 def bilinear(cls: Any, function: Any, a: Tensor, b: Tensor, impl: Any = None) -> Any:
-    """Apply a multilinear primitive of two arguments, as one node; `impl` may be quicker for their ranks."""
+    """Apply a multilinear primitive of two arguments, as one node (`applied`).
+
+    `impl` may be quicker than the primitive's for their ranks.
+    """
     x, y = a.value, b.value
     if type(x) is not _ndarray or type(y) is not _ndarray:
         return lower(function(lift(a), lift(b)))
@@ -184,24 +187,39 @@ def bilinear(cls: Any, function: Any, a: Tensor, b: Tensor, impl: Any = None) ->
     if STATE.recording:
         ea = a.edge if a.base is None else a.current()
         eb = b.edge if b.base is None else b.current()
-        first, second = ea is not None, eb is not None
-        if first or second:
-            result.edge = new_node(
-                cls,
-                (a if ea is LEAF else ea, b if eb is LEAF else eb),
-                (
-                    rule_of(primitive),
-                    0 if first else -1,
-                    1 if second else -1,
-                    x if second else None,
-                    y if first else None,
-                    _NO_PARAMS,
-                    (type_of(x), type_of(y), type_of(result.value)),
-                ),
-                (a.version if second else None, b.version if first else None, None),
-                (a.version[0] if second else 0, b.version[0] if first else 0, 0),
-            )
+        if ea is None:
+            if eb is not None:
+                places, cells = (-1, 1), (a.version, None, None)
+                result.edge = _product(cls, primitive, a, b, ea, eb, (x, type_of(y)), places, cells, result)
+        elif eb is None:
+            places, cells = (0, -1), (None, b.version, None)
+            result.edge = _product(cls, primitive, a, b, ea, eb, (type_of(x), y), places, cells, result)
+        else:
+            cells = (a.version, b.version, None)
+            result.edge = _product(cls, primitive, a, b, ea, eb, (x, y), (0, 1), cells, result)
     return result
+
+
+def _product(
+    cls: Any,
+    primitive: Any,
+    a: Any,
+    b: Any,
+    ea: Any,
+    eb: Any,
+    args: Any,
+    places: Any,
+    cells: Any,
+    result: Any,
+) -> Any:
+    out = result.value
+    return new_node(
+        cls,
+        (a if ea is LEAF else ea, b if eb is LEAF else eb),
+        (primitive, args, _NO_PARAMS, None, out.shape, out.dtype, places),
+        cells,
+        (a.version[0], b.version[0], 0),
+    )
 
 
 _NO_PARAMS: dict[str, Any] = {}

@@ -15,13 +15,13 @@ from funcdiff.compat.torch._apply import (
     composed,
     composite,
     deliver,
-    linear,
     method,
+    of_linear,
 )
 from funcdiff.compat.torch._dtypes import (
     FROM_NUMPY,
 )
-from funcdiff.compat.torch._graph import LEAF, new_node, node_class
+from funcdiff.compat.torch._graph import LEAF, Node, new_node, node_class
 from funcdiff.compat.torch._promotion import promote
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
@@ -31,6 +31,7 @@ from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
 from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
 from funcdiff.core.array_type import ArrayType
+from funcdiff.core.matching import written_out
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
 
@@ -45,44 +46,57 @@ def _common(tensors: Sequence[Any]) -> Any:
 
 
 _concatenate, _stack = (REGISTRY[name].function for name in ("concatenate", "stack"))
-_Cat, _Stack = applied("CatBackward0"), applied("StackBackward0")
+
+
+class _JoinNode(Node):
+    """A node of several joined tensors: ``record = (primitive, shapes, dtype, axis, shape of the result)``."""
+
+    __slots__ = ()
+
+    def pull(self, g: Any) -> Sequence[Any]:
+        primitive, shapes, kind, axis, whole = self.record
+        g = written_out(g, ArrayType(whole, kind))
+        types = [ArrayType(shape, kind) for shape in shapes]
+        part = primitive.transposes[0]
+        return [None if edge is None else part(n, g, *types, axis=axis) for n, edge in enumerate(self.next)]
+
+    pull_recorded = pull
 
 
 def _joined(cls: Any, function: Any, join: Any, tensors: Sequence[Any], dim: Any) -> Any:
     """Join tensors of one dtype whose shapes fit; None for others."""
     values = []
+    edges = []
     kind = None
+    active = False
+    recording = STATE.recording
     for x in tensors:
         value = x.value if isinstance(x, Tensor) else None
         if type(value) is not _ndarray or (kind is not None and value.dtype is not kind):
             return None
         kind = value.dtype
         values.append(value)
+        if recording:
+            edge = x.edge if x.base is None else x.current()
+            if edge is not None:
+                active = True
+                if edge is LEAF:
+                    edge = x
+            edges.append(edge)
     try:
         out = join(values, dim)
     except (ValueError, TypeError):
         return None
     result = wrap(out)
-    if STATE.recording:
-        edges = [x.edge if x.base is None else x.current() for x in tensors]
-        for edge in edges:
-            if edge is not None:
-                result.edge = _join_node(cls, function, tensors, edges, values, dim, out)
-                break
+    if active:
+        axis = dim if dim >= 0 else dim + out.ndim
+        record = (function.primitive, [v.shape for v in values], kind, axis, out.shape)
+        result.edge = new_node(cls, tuple(edges), record, None, None)
     return result
 
 
-def _join_node(
-    cls: Any, function: Any, tensors: Sequence[Any], edges: Any, values: Any, dim: int, out: Any
-) -> Any:
-    kind = out.dtype
-    types = tuple([ArrayType(v.shape, kind) for v in values])
-    places = tuple([-1 if e is None else n for n, e in enumerate(edges)])
-    params = {"axis": dim if dim >= 0 else dim + out.ndim}
-    record = (function.primitive, types, params, None, out.shape, kind, places)
-    return new_node(
-        cls, tuple([x if e is LEAF else e for x, e in zip(tensors, edges, strict=True)]), record, None, None
-    )
+_Cat, _Stack = (node_class(name, _JoinNode) for name in ("CatBackward0", "StackBackward0"))
+_Converted, _ConvertedStack = applied("CatBackward0"), applied("StackBackward0")
 
 
 def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
@@ -113,7 +127,7 @@ def _cat(tensors: list[Any], dim: int) -> Any:
                     f"{n} in the list."
                 )
     d = FROM_NUMPY[_common(tensors)]
-    return call(_Cat, _concatenate, [to(x, d) for x in kept], {"axis": axis})
+    return call(_Converted, _concatenate, [to(x, d) for x in kept], {"axis": axis})
 
 
 concat = concatenate = cat
@@ -150,7 +164,7 @@ def _stacked(tensors: list[Any], dim: int) -> Any:
             )
     axis = axis_of(dim, len(first) + 1)
     d = FROM_NUMPY[_common(tensors)]
-    return call(_Stack, _stack, [to(x, d) for x in tensors], {"axis": axis})
+    return call(_ConvertedStack, _stack, [to(x, d) for x in tensors], {"axis": axis})
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -206,9 +220,10 @@ def repeat(input: Tensor, *sizes_: Any) -> Any:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
         )
-    return linear(_Repeat, rules.tile, input, {"times": times})
+    return _repeated(_Repeat, input, {"times": times})
 
 
+_repeated, _read, _triangle = of_linear(rules.tile), of_linear(p_getitem), of_linear(rules.triangle)
 _Repeat, _Flip = node_class("RepeatBackward0"), node_class("FlipBackward0")
 _Tril, _Triu = node_class("TrilBackward0"), node_class("TriuBackward0")
 
@@ -218,7 +233,7 @@ def tile(input: Tensor, *dims: Any) -> Any:
     """As `torch.tile`."""
     times = sizes(dims)
     missing = input.ndim - len(times)
-    return linear(_Repeat, rules.tile, input, {"times": (1,) * missing + times if missing > 0 else times})
+    return _repeated(_Repeat, input, {"times": (1,) * missing + times if missing > 0 else times})
 
 
 @method
@@ -235,7 +250,7 @@ def flip(input: Tensor, *dims: Any) -> Any:
     """As `torch.flip`."""
     if len(dims) == 1 and isinstance(dims[0], (tuple, list)):
         dims = tuple(dims[0])
-    out = linear(_Flip, p_getitem, input, _flipped(dims, len(input.value.shape)))
+    out = _read(_Flip, input, _flipped(dims, len(input.value.shape)))
     if type(out.value) is _ndarray:
         out.value = out.value.copy()
     return out
@@ -275,13 +290,13 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Any:
 @method
 def tril(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.tril`."""
-    return linear(_Tril, rules.triangle, input, {"diagonal": diagonal, "lower": True})
+    return _triangle(_Tril, input, {"diagonal": diagonal, "lower": True})
 
 
 @method
 def triu(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.triu`."""
-    return linear(_Triu, rules.triangle, input, {"diagonal": diagonal, "lower": False})
+    return _triangle(_Triu, input, {"diagonal": diagonal, "lower": False})
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:

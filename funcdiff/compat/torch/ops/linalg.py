@@ -21,7 +21,7 @@ from funcdiff.numpy.subscripts import explicit_subscripts
 from funcdiff.primitives.shape import reshape as p_reshape
 
 _matmul = REGISTRY["matmul"].function
-_Mm, _Mv, _Dot, _Bmm = (node_class(n) for n in ("MmBackward0", "MvBackward0", "DotBackward0", "BmmBackward0"))
+_Mm, _Mv, _Dot, _Bmm = (applied(n) for n in ("MmBackward0", "MvBackward0", "DotBackward0", "BmmBackward0"))
 
 
 _dot = np.ndarray.dot
@@ -151,7 +151,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Any:
     return bilinear(_Bmm, _matmul, input, mat2)
 
 
-_Matmul = node_class("UnsafeViewBackward0")
+_Matmul = applied("UnsafeViewBackward0")
 _PRODUCTS = {(2, 2): _Mm, (2, 1): _Mv, (1, 1): _Dot}
 
 

@@ -24,7 +24,7 @@ from funcdiff.compat.torch.ops.shapes import sizes
 from funcdiff.core.recording import box
 from funcdiff.primitives.indexing import is_mapped
 
-_MASKS = {bits: np.uint64((1 << bits) - 1) for bits in (11, 24)}
+_MASKS = {bits: np.uint64((1 << bits) - 1) for bits in (11, 24, 53)}
 
 
 class Generator:
@@ -75,9 +75,9 @@ class Generator:
 
     def uniform(self, n: int, dtype: Any) -> Any:
         """Return n numbers in [0, 1)."""
-        if dtype == np.float64:
-            return (self.double_words(n) & np.uint64((1 << 53) - 1)) * 2.0**-53
-        bits = 24 if dtype == np.float32 else 11
+        if dtype.char == "d":
+            return (self.double_words(n) & _MASKS[53]) * 2.0**-53
+        bits = 24 if dtype.char == "f" else 11
         return ((self.words(n) & _MASKS[bits]) * 2.0**-bits).astype(dtype)
 
     def _few_normal(self, n: int) -> list[float]:
@@ -195,6 +195,9 @@ def rand(
 ) -> Any:
     """As `torch.rand`."""
     shape = sizes(size or (kwargs.pop("size", ()),))
+    if dtype is None and len(shape) == 1 and not STATE.maps:  # the same, without detour
+        source = default_generator if generator is None else generator
+        return made(source.uniform(shape[0], Default.real), requires_grad, **kwargs)
     return made(_drawn("uniform", shape, dtype, generator), requires_grad, **kwargs)
 
 

@@ -56,7 +56,7 @@ _THRESHOLD = 20  # above it PyTorch's softplus is the identity
 
 
 def _softplus(x: Any) -> Any:
-    out = np.logaddexp(x, 0)
+    out = np.log1p(np.exp(x))
     above = x > _THRESHOLD
     return np.where(above, x, out) if np.count_nonzero(above) else out
 
@@ -491,15 +491,22 @@ clamp: Any = general(
 
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
     out = x.copy()
-    outside = _outside(*x.shape[-2:], diagonal, lower)
-    out[outside if x.ndim == 2 else (..., outside)] = 0
+    if x.ndim == 2 and x.flags.c_contiguous:
+        out.put(_outside(*x.shape, diagonal, lower), 0)
+    else:
+        outside = _is_outside(*x.shape[-2:], diagonal, lower)
+        out[..., outside] = 0
     return out
+
+
+def _is_outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
+    inside = np.tri(rows, columns, diagonal if lower else diagonal - 1, bool)
+    return ~inside if lower else inside
 
 
 @lru_cache(maxsize=64)
 def _outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
-    inside = np.tri(rows, columns, diagonal if lower else diagonal - 1, bool)
-    return ~inside if lower else inside
+    return np.flatnonzero(_is_outside(rows, columns, diagonal, lower))
 
 
 def _batch_triangle(values: Any, _flags: Any, _size: int, *, diagonal: int, lower: bool) -> Any:
