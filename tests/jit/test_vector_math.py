@@ -468,7 +468,7 @@ def test_nothing_is_called_but_intrinsics_that_are_instructions(name):
     text = definitions([(name, "f64", 8), (name, "f32", 8)])
     assert "frem" not in text
     called = {word.split("(")[0] for word in text.split() if word.startswith("@llvm.")}
-    instructions = "fma|fabs|sqrt|copysign|floor|ceil|trunc|roundeven|umax|smax|fshl|vector.reduce.or"
+    instructions = "fma|fabs|sqrt|copysign|floor|ceil|trunc|roundeven|umax|smax|fshl|vector.reduce.or|x86.avx512.mask.scalef"
     assert all(re.match(rf"@llvm\.({instructions})\.", symbol) for symbol in called)
     assert all(word.startswith(("@llvm.", "@fd.")) for word in text.split() if word.startswith("@"))
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from funcdiff.jit.native.engine import LANES
+from funcdiff.jit.native.inlining import LONG, ROOM
 from funcdiff.jit.native.interleaved import Interleaved
 from funcdiff.jit.native.nodes import Accumulation, Group, Reduction
 from funcdiff.jit.native.operations import IDENTITY, IN_MEMORY, TYPES, literal, vector
@@ -183,8 +184,9 @@ class Loops(Vectors):
         names = [{key: out.name() for key in sums} for sums in given]
         if self.length % LANES and step == LANES and not self._is_parted():
             self.mask = self._lanes_before(i)
+        out.room = ROOM if self.group.size >= LONG and len(self.inner) <= SMALL else 0
         found = [self._vector(self._plus(i, n * LANES), sums) for n, sums in enumerate(names)]
-        self.mask = None
+        out.room, self.mask = 0, None
         phis = [f"  {i} = phi i64 [ {start}, %{before} ], [ {i}.next, %{loop} ]"]
         for first, name, following in zip(given, names, found, strict=True):
             for one in self.carried:

@@ -28,6 +28,7 @@ from funcdiff.jit.native.arrays import (
 )
 from funcdiff.jit.native.emit import Emitter
 from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, OF_STACKS, NotNative, kind_of
+from funcdiff.jit.native.in_place import share
 from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
@@ -90,6 +91,7 @@ class Lowering:
         self.flat = flat_variables(tape)
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
         self.functions: list[Kernel] = []  # that the kernel calls
+        self.results: list[Base] = []  # in which the kernel's results are written
         self.uses_stacks = False
         self.weak = weak  # loops may have ordinary products, and give up where they find a NaN
         self.weakened = False
@@ -307,7 +309,9 @@ class Lowering:
         place = len(self.tape.inputs)
         for n, atom in enumerate(self.tape.outputs):
             x = self.array(atom)
-            self.output(x, self.outside(f"out{n}", x.type, place + n))
+            memory = self.outside(f"out{n}", x.type, place + n)
+            self.results.append(memory.base)
+            self.output(x, memory)
 
     def output(self, x: Array, memory: Memory) -> None:
         """Write a result where it is wanted."""
@@ -333,7 +337,7 @@ class Lowering:
         groups = sorted(self.groups.values(), key=lambda g: g.when)
         _drop_dead(groups)
         used = {id(b) for b in self.bases if b.place >= 0 or b.last[0] >= 0}
-        bases = [b for b in self.bases if id(b) in used]
+        bases = share(groups, [b for b in self.bases if id(b) in used], self.results)
         return groups, bases, arrange(bases)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from funcdiff.jit.native.engine import LANES, runtime
 from funcdiff.jit.native.functions import address, in_library, is_vectorised, symbol
+from funcdiff.jit.native.inlining import template, written
 from funcdiff.jit.native.nodes import Base, Node
 
 TYPES = {"f64": "double", "f32": "float", "i64": "i64", "i1": "i1"}
@@ -62,6 +63,7 @@ class Lines:
         self.symbols: dict[str, int] = {}
         self.number = 0
         self.block = "entry"
+        self.room = 0  # for vector math that is written here, not called
 
     def put(self, line: str) -> None:
         """Add a line."""
@@ -169,6 +171,14 @@ class Lines:
 
     def _call(self, name: str, kind: str, args: Sequence[str], lanes: int, lines: list[str]) -> str:
         if is_vectorised(name, kind):
+            if lanes > 1 and self.room:
+                found = template(name, kind)
+                if found is not None and len(found[0]) <= self.room:
+                    self.room -= len(found[0])
+                    self.number += 1
+                    body, result = written(found, f"f{self.number}", args)
+                    lines += body
+                    return result
             shown = TYPES[kind] if lanes == 1 else vector(kind)
             called = symbol(name, kind, lanes)
             self.symbols[called] = address(name, kind, lanes)

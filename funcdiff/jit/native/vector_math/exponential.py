@@ -7,6 +7,7 @@ and eʳ - 1 = r + r²q(r) with a minimax polynomial q.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from funcdiff.jit.native.vector_math.builder import Builder, Value
 from funcdiff.jit.native.vector_math.coefficients import EXP_TAIL, EXP_TAIL_SINGLE
@@ -28,8 +29,22 @@ def power_of_two(b: Builder, n: Value) -> Value:
     return b.from_bits(b.bits(n + (of.rounder + of.bias)) << of.bits)
 
 
+@cache
+def has_scalef() -> bool:
+    """Tell whether the machine multiplies vectors by powers of two in one instruction, which rounds once, too."""
+    from funcdiff.jit.native.engine import engine
+
+    return engine().wide and engine().triple.startswith("x86_64")
+
+
 def scaled(b: Builder, x: Value, n: Value) -> Value:
     """``x * 2**n``, in two steps, so that only the last rounds where the result is subnormal or overflows."""
+    if b.lanes == 8 and x.kind == "f64" and has_scalef():
+        return b.emit(
+            "f64",
+            f"call <8 x double> @llvm.x86.avx512.mask.scalef.pd.512(<8 x double> {x.text}, <8 x double> {n.text}, "
+            "<8 x double> zeroinitializer, i8 -1, i32 4)",
+        )
     half = nearest_integer(b, n, 0.5)
     return (x * power_of_two(b, half)) * power_of_two(b, n - half)
 

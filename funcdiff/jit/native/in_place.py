@@ -1,0 +1,66 @@
+"""Temporaries in the memory of results: what is read for the last time where a result is written lies there already.
+
+The loop then reads and writes the same elements, and touches one array less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from funcdiff.jit.native.nodes import BYTES, Base, Group, Memory
+
+
+def share(groups: Sequence[Group], bases: list[Base], results: Sequence[Base]) -> list[Base]:
+    """Let temporaries be results for as long as these have not been written; return the memory that remains."""
+    split = {id(b.root) for b in bases if b.of is not None}
+    for result in results:
+        users = [g for g in groups if any(base is result for base in _touched(g))]
+        if (
+            len(users) != 1
+            or not users[0].space
+            or users[0].accumulations
+            or users[0].fills
+            or id(result) in split
+        ):
+            continue
+        (group,) = users
+        for base in bases:
+            if id(base) not in split and _fits(base, result, group, groups):
+                base.name, base.place = result.name, result.place
+                bases = [b for b in bases if b is not result]
+                break
+    return bases
+
+
+def _touched(group: Group) -> Iterator[Base]:
+    """Yield the memory that a group reads and writes."""
+    for node in group.nodes:
+        if node.op == "load":
+            yield node.detail[0].base
+    for store in group.stores:
+        yield store.memory.base
+    for accumulation in group.accumulations:
+        yield accumulation.memory.base
+    for memory, _ in group.fills:
+        yield memory.base
+    for arguments in (*(c.arguments for c in group.calls), *(i.arguments for i in group.invocations)):
+        for a in arguments:
+            if not isinstance(a, str):
+                yield a[0]
+
+
+def _fits(base: Base, result: Base, group: Group, groups: Sequence[Group]) -> bool:
+    """Tell whether a temporary's elements are read for the last time where those of a result are written."""
+    temporary = base.place < 0 and base.constant is None and base.of is None and not base.mutable
+    if not temporary or base.size != result.size or base.last != group.when:
+        return False
+    later = [g for g in groups if g.when >= group.when and g is not group]
+    if base.first >= group.when or any(b is base for g in later for b in _touched(g)):
+        return False
+    written = {(_place(s.memory, s.offset, s.strides)) for s in group.stores if s.memory.base is result}
+    read = {_place(*n.detail) for n in group.nodes if n.op == "load" and n.detail[0].base is base}
+    return bool(read) and read <= written and not any(s.memory.base is base for s in group.stores)
+
+
+def _place(memory: Memory, offset: int, strides: tuple[int, ...]) -> tuple[int, tuple[int, ...], int]:
+    return memory.offset + offset, strides, BYTES[memory.kind]
