@@ -101,6 +101,86 @@ def heat_transposed() -> Function | None:
     return compiled("heat_transposed", HEAT_TRANSPOSED, STRICT)
 
 
+REACTIONS = """
+static void rate(const double *y, const double *k, double *to) {
+    double a = y[0], b = y[1], c = y[2], d = y[3];
+    to[0] = -k[0] * a + k[1] * b * c - k[8] * a * d;
+    to[1] = k[0] * a - k[1] * b * c - k[2] * b * b + k[3] * d;
+    to[2] = k[2] * b * b - k[4] * c + k[5] * d * a;
+    to[3] = k[4] * c - k[3] * d - k[5] * d * a + k[6] * a - k[7] * d + k[9] * b;
+}
+double reactions(const double *restrict k, double *restrict out, long n) {
+    double y[4] = {1.0, 0.5, 0.2, 0.1}, k1[4], k2[4], k3[4], k4[4], z[4], h = 0.01, total = 0.0;
+    for (long i = 0; i < 200; i++) {
+        rate(y, k, k1);
+        for (int j = 0; j < 4; j++) z[j] = y[j] + h / 2 * k1[j];
+        rate(z, k, k2);
+        for (int j = 0; j < 4; j++) z[j] = y[j] + h / 2 * k2[j];
+        rate(z, k, k3);
+        for (int j = 0; j < 4; j++) z[j] = y[j] + h * k3[j];
+        rate(z, k, k4);
+        for (int j = 0; j < 4; j++) y[j] += h / 6 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j]);
+    }
+    for (int j = 0; j < 4; j++) total += y[j] * y[j];
+    return total;
+}
+"""
+TRIDIAGONAL = """
+double tridiagonal(const double *restrict in, double *restrict out, long n) {
+    double *ratio = out, *y = out + n, *x = out + 2 * n, total = 0.0;
+    ratio[0] = in[2] / in[1];
+    y[0] = in[3] / in[1];
+    for (long i = 1; i < n; i++) {
+        const double *row = in + 4 * i;
+        double m = row[1] - row[0] * ratio[i - 1];
+        ratio[i] = row[2] / m;
+        y[i] = (row[3] - row[0] * y[i - 1]) / m;
+    }
+    x[n - 1] = y[n - 1];
+    for (long i = n - 2; i >= 0; i--) x[i] = y[i] - ratio[i] * x[i + 1];
+    for (long i = 0; i < n; i++) total += x[i] * x[i];
+    return total;
+}
+"""
+HEAT_EQUATION = """
+#include <stdlib.h>
+#include <string.h>
+double heat_equation(const double *restrict start, double *restrict out, long n) {
+    double *from = out, *to = malloc(n * n * sizeof(double)), total = 0.0;
+    memcpy(from, start, n * n * sizeof(double));
+    memcpy(to, start, n * n * sizeof(double));
+    for (long s = 0; s < 200; s++) {
+        double *restrict v = to;
+        const double *restrict u = from;
+        for (long i = 1; i < n - 1; i++)
+            for (long j = n * i + 1; j < n * i + n - 1; j++)
+                v[j] = u[j] + 0.1 * (u[j + n] + u[j - n] + u[j + 1] + u[j - 1] - 4 * u[j]);
+        double *kept = from;
+        from = to;
+        to = kept;
+    }
+    for (long i = 0; i < n * n; i++) total += from[i] * from[i];
+    free(from == out ? to : from);
+    return total;
+}
+"""
+
+
+def reactions() -> Function | None:
+    """200 steps of an ordinary differential equation of four species, from ten rates."""
+    return compiled("reactions", REACTIONS, STRICT)
+
+
+def tridiagonal() -> Function | None:
+    """A tridiagonal system, from rows of three coefficients and a right-hand side."""
+    return compiled("tridiagonal", TRIDIAGONAL, STRICT)
+
+
+def heat_equation() -> Function | None:
+    """200 steps of the heat equation."""
+    return compiled("heat_equation", HEAT_EQUATION, STRICT)
+
+
 def compiled(name: str, code: str, flags: Sequence[str]) -> Function | None:
     """A function of an array (its length, and where its results go), which allocates these as NumPy does."""
     compiler = shutil.which("gcc")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from . import eager, imports, jacobians, jit, large, shim, stencils, tapes
+from . import eager, imports, jacobians, jit, large, loops, shim, stencils, tapes
 from .timing import Effort, Table
 
 BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Table | list[Table]]] = {
     "fills": tapes.fills,
     "jit": jit.compiled,
     "stencils": stencils.stencils,
+    "loops": loops.loops,
     "shim": shim.small_operations,
     "imports": imports.import_time,
 }
