@@ -19,7 +19,8 @@ from funcdiff.transforms.reverse import record
 
 for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.primitives."):
     importlib.import_module(module.name)
-importlib.import_module("funcdiff.compat.torch.ops.rules")  # what the PyTorch shim adds
+for _module in ("rules", "strided"):  # what the PyTorch shim adds
+    importlib.import_module(f"funcdiff.compat.torch.ops.{_module}")
 
 TREATED_AS_CONSTANT = {"rounding", "stop_gradient"}
 DEFINED_UP_TO_PHASES = {

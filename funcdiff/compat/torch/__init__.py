@@ -170,7 +170,7 @@ from funcdiff.compat.torch.ops.comparison import (
     not_equal,
     signbit,
 )
-from funcdiff.compat.torch.ops.conversions import imag, real, view_as_complex, view_as_real
+from funcdiff.compat.torch.ops.conversions import imag, real
 from funcdiff.compat.torch.ops.creation import (
     arange,
     as_tensor,
@@ -439,7 +439,6 @@ from funcdiff.compat.torch.ops.shapes import (
     detach,
     diag,
     diag_embed,
-    diagonal,
     flatten,
     moveaxis,
     movedim,
@@ -454,6 +453,19 @@ from funcdiff.compat.torch.ops.shapes import (
     transpose,
     unflatten,
     unsqueeze,
+)
+from funcdiff.compat.torch.ops.strided import (
+    as_strided,
+    as_strided_scatter,
+    diagonal,
+    diagonal_scatter,
+    dsplit,
+    hsplit,
+    select_scatter,
+    slice_scatter,
+    view_as_complex,
+    view_as_real,
+    vsplit,
 )
 
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan

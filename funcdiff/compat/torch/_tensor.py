@@ -206,10 +206,7 @@ class Tensor:
     def storage_offset(self) -> int:
         """Return where in its memory the tensor begins, in elements."""
         x = plain(self)
-        root = x
-        while isinstance(root.base, np.ndarray):
-            root = root.base
-        return int(x.ctypes.data - root.ctypes.data) // self.itemsize
+        return int(x.ctypes.data - owner_of(x).ctypes.data) // self.itemsize
 
     # --- its place in the graph -------------------------------------------------------------------
 
@@ -498,6 +495,14 @@ def wrap(value: Any, cls: Any = Tensor) -> Any:
     out.version = InferenceVersion([0]) if STATE.inference else [0]
     out.base = None
     return out
+
+
+def owner_of(x: Any) -> Any:
+    """Return the array in whose memory an array lies."""
+    found = base = x
+    while (base := getattr(base, "base", None)) is not None:
+        found = base if isinstance(base, np.ndarray) else found
+    return found
 
 
 def _rebuild(cls: Any, value: Any, requires_grad: bool) -> Any:

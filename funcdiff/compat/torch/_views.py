@@ -20,6 +20,7 @@ from funcdiff.compat.torch._recorder import edge_of, lift, lower, primitive_node
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
 from funcdiff.compat.torch._tensor import InferenceVersion, Tensor, _View, new_tensor, wrap
 from funcdiff.core.mutation import link_view, through
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.update import update_at
@@ -118,6 +119,10 @@ def regenerate(x: Tensor) -> Any:
     return x.edge
 
 
+def _conjugate(g: Any) -> Any:
+    return REGISTRY["conj"].function(g) if g.dtype.kind == "c" else g
+
+
 class CopySlices(Node):
     """A write through a view: ``record = (path, node of what was written or None)``."""
 
@@ -130,14 +135,15 @@ class CopySlices(Node):
         path, inner = self.record
         cot: list[Any] = [None] * len(self.next)
         part: Any = 0.0
+        g = _conjugate(g)  # PyTorch's gradients are the ones that a path may look at as pairs of numbers
         if inner is not None:
-            seen = through(g, path)
+            seen = _conjugate(through(g, path))
             found = inner.pull_recorded(seen) if recorded else inner.pull(seen)
             if found[0] is not None:
-                part = found[0]
+                part = _conjugate(found[0])
             cot[1:] = found[1:]
         if self.next[0] is not None:
-            cot[0] = update_at(g, part, path=(*path, WHOLE))
+            cot[0] = _conjugate(update_at(g, part, path=(*path, WHOLE)))
         return cot
 
     def pull(self, g: Any) -> Sequence[Any]:
@@ -177,6 +183,10 @@ def check_writable(x: Tensor) -> None:
         raise RuntimeError(text.VIEW_OF_SEVERAL.format(number=number, name=name))
     if base.root.edge is LEAF:
         raise RuntimeError(text.VIEW_OF_LEAF)
+    if any(lens.__name__ == "broadcast_to" for lens, _ in base.path):
+        raise text.unsupported(
+            "writing through an expanded tensor that requires a gradient", "Write to the tensor itself."
+        )
 
 
 def _is_hidden(x: Tensor) -> bool:
@@ -200,6 +210,8 @@ def write(x: Tensor, op: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
             raise RuntimeError(text.INFERENCE_WRITTEN)
         np.copyto(value, _fitting(op(x, *args, **kwargs), x).value)
         return x
+    if x.base is not None and _overlaps(value) and op.__name__ not in ("fill", "zero"):
+        raise RuntimeError(text.OVERLAPPING)
     if not STATE.recording or not (x.requires_grad or _is_hidden(x) or wants_gradient(args)):
         result = op(x, *args, **kwargs)
         if type(result.value) is TracedArray:
@@ -218,6 +230,11 @@ def write(x: Tensor, op: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
     np.copyto(value, result.value)
     record_write(x, result)
     return x
+
+
+def _overlaps(value: Any) -> bool:
+    """Tell whether elements of an array lie on the same memory along an axis."""
+    return any(s == 0 and n > 1 for s, n in zip(value.strides, value.shape, strict=True))
 
 
 def _in_type_of(a: Any, x: Tensor) -> Any:
@@ -298,6 +315,7 @@ def in_place(op: Any, name: str | None = None, ufunc: Any = None) -> Any:
                 and type(x) is np.ndarray
                 and x.dtype.kind == "f"
                 and type(input.version) is list
+                and (input.base is None or not _overlaps(x))
                 and (type(y) in _REALS or (type(y) is np.ndarray and y.dtype is x.dtype and y.ndim <= x.ndim))
             ):
                 token = silence(QUIETLY)

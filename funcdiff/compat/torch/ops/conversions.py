@@ -38,7 +38,6 @@ from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import write
 from funcdiff.compat.torch.ops.shapes import _ToCopy, clone, select, type_name
-from funcdiff.core.primitive import REGISTRY
 
 
 def _converted(input: Tensor, d: dtype) -> Any:
@@ -144,6 +143,8 @@ def _property(name: str, part: str) -> Any:
             if part == "real":
                 return input
             raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+        from funcdiff.compat.torch.ops.strided import view_as_real
+
         return select(view_as_real(input), -1, number)
 
     return property(read)
@@ -157,22 +158,6 @@ def real(input: Tensor) -> Any:
 def imag(input: Tensor) -> Any:
     """As `torch.imag`."""
     return input.imag
-
-
-def view_as_real(input: Tensor) -> Any:
-    """As `torch.view_as_real`: real and imaginary parts along a new last axis, a copy here."""
-    re, im = REGISTRY["real"].function, REGISTRY["imag"].function
-    return composite(composed("ViewAsRealBackward0"), lambda x: fnp.stack([re(x), im(x)], axis=-1), (input,))
-
-
-def view_as_complex(input: Tensor) -> Any:
-    """As `torch.view_as_complex`, a copy here."""
-    made = np.result_type(input.value.dtype, np.complex64)
-    return composite(
-        composed("ViewAsComplexBackward0"),
-        lambda x: astype(x[..., 0], dtype=made) + made.type(1j) * astype(x[..., 1], dtype=made),
-        (input,),
-    )
 
 
 Tensor.real = _property("real", "real")  # type: ignore[attr-defined]

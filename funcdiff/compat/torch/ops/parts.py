@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import (
-    composed,
-    composite,
     method,
 )
 from funcdiff.compat.torch._graph import Output, node_class
@@ -144,16 +141,3 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     ends = np.cumsum([len(p) for p in pieces]).tolist()
     bounds = zip([0, *ends[:-1]], ends, strict=True)
     return _several("SliceBackward0", input, axis, list(bounds))
-
-
-@method
-def unfold(input: Tensor, dimension: int, size: int, step: int) -> Any:
-    """As `Tensor.unfold`: windows along an axis, along a new last axis; a copy here."""
-    axis = axis_of(dimension, input.ndim)
-    starts = np.arange(0, input.value.shape[axis] - size + 1, step)
-    index = (*(slice(None),) * axis, starts[:, None] + np.arange(size))
-
-    def windows(x: Any) -> Any:
-        return fnp.moveaxis(x[index], axis + 1, -1)
-
-    return composite(composed("UnfoldBackward0"), windows, (input,))

@@ -321,7 +321,8 @@ def expand(input: Tensor, *shape: Any) -> Any:
     if type(value) is not _ndarray or not value.flags.c_contiguous or not value.size:
         return as_view(_Expand, p_broadcast_to, params, input)
     seen = _ndarray(params["shape"], value.dtype, value, 0, strides)
-    seen.flags.writeable = False
+    if not value.flags.writeable:
+        seen.flags.writeable = False
     return view_onto(_Expand, p_broadcast_to, params, input, seen)
 
 
@@ -390,14 +391,6 @@ def broadcast_shapes(*shapes: Any) -> Any:
     from funcdiff.compat.torch._dtypes import Size
 
     return Size(np.broadcast_shapes(*shapes))
-
-
-@method
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """As `torch.diagonal`."""
-    return composite(
-        composed("DiagonalBackward0"), lambda x: fnp.diagonal(x, offset, dim1, dim2) * 1, (input,)
-    )
 
 
 @method
