@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.primitive import Function
+from funcdiff.core.primitive import REGISTRY, Function
 from funcdiff.numpy._arguments import UNSET
 from funcdiff.numpy._protocol import UFUNCS, has_traced
 from funcdiff.numpy.ufunc_methods import call_ufunc
 from funcdiff.primitives import comparison as c
 from funcdiff.primitives import elementwise as e
 from funcdiff.primitives.shape import conj as _conj
+
+_APPLY = {primitive.function for primitive in REGISTRY.values()}
+"""The functions that apply a primitive; others choose between several, or compose them."""
 
 
 class Ufunc:
@@ -25,12 +28,15 @@ class Ufunc:
         self.ufunc = ufunc
         self.function = function
         self.inputs = ufunc.nin
+        self.composed = function not in _APPLY
         self.__doc__ = f"As `{ufunc.__name__}` of the original, differentiable.\n\n{ufunc.__doc__}"
         UFUNCS[ufunc] = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply to each element."""
         if not kwargs and len(args) == self.inputs:
+            if self.composed and not has_traced(args):
+                return self.ufunc(*args)
             return self.function(*args)
         if len(args) > self.inputs:
             kwargs["out"] = args[self.inputs :]
