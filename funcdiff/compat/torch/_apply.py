@@ -126,6 +126,11 @@ def of_linear(function: Any, impl: Any = None) -> Any:
     return operation
 
 
+def moving(function: Any) -> Any:
+    """Make the operation of a linear primitive that moves elements only, of which NumPy has nothing to warn."""
+    return of_linear(function, function.primitive.impl)
+
+
 def of_general(name: str, function: Any, impl: Any = None) -> Any:
     """Make the operation of a primitive of one argument that is not linear: ``operation(x, params)``.
 

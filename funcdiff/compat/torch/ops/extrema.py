@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, constant, deliver, linear, method, of_general
+from funcdiff.compat.torch._apply import composed, composite, constant, deliver, method, moving, of_general
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.ops.axes import axis_of, reduced
@@ -43,6 +43,9 @@ sort_result, topk_result, kthvalue_result = _named("sort"), _named("topk"), _nam
 cummax_result, cummin_result = _named("cummax"), _named("cummin")
 
 
+read = moving(p_getitem)
+
+
 def along(shape: tuple[int, ...], order: Any, axis: int) -> tuple[Any, ...]:
     """Return the index of the elements at integer positions along an axis, one set for each vector.
 
@@ -71,7 +74,7 @@ def pick(cls: Any, input: Any, order: Any, axis: int) -> Any:
     """
     if type(input.value) is _ndarray and type(order.value) is _ndarray:
         index = along(input.value.shape, order.value, axis)
-        return linear(cls, p_getitem, input, {"index": index})
+        return read(cls, input, {"index": index})
 
     def compute(x: Any, positions: Any) -> Any:
         if len(positions.shape) == len(x.shape):

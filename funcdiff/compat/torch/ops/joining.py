@@ -16,7 +16,7 @@ from funcdiff.compat.torch._apply import (
     composite,
     deliver,
     method,
-    of_linear,
+    moving,
 )
 from funcdiff.compat.torch._dtypes import (
     FROM_NUMPY,
@@ -223,7 +223,7 @@ def repeat(input: Tensor, *sizes_: Any) -> Any:
     return _repeated(_Repeat, input, {"times": times})
 
 
-_repeated, _read, _triangle = of_linear(rules.tile), of_linear(p_getitem), of_linear(rules.triangle)
+_repeated, _read, _triangle = moving(rules.tile), moving(p_getitem), moving(rules.triangle)
 _Repeat, _Flip = node_class("RepeatBackward0"), node_class("FlipBackward0")
 _Tril, _Triu = node_class("TrilBackward0"), node_class("TriuBackward0")
 

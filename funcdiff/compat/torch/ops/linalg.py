@@ -246,7 +246,8 @@ def outer(input: Tensor, vec2: Tensor) -> Any:
         raise RuntimeError(
             f"outer: Expected 1-D argument {'self' if input.ndim != 1 else 'vec2'}, but got {input.ndim if input.ndim != 1 else vec2.ndim}-D"
         )
-    return reshape(input, -1, 1) * vec2
+    n = input.value.size
+    return reshape(input, n, 1) * vec2
 
 
 ger = method(outer, "outer", "ger")

@@ -75,10 +75,9 @@ class Generator:
 
     def uniform(self, n: int, dtype: Any) -> Any:
         """Return n numbers in [0, 1)."""
-        if dtype.char == "d":
-            return (self.double_words(n) & _MASKS[53]) * 2.0**-53
-        bits = 24 if dtype.char == "f" else 11
-        return ((self.words(n) & _MASKS[bits]) * 2.0**-bits).astype(dtype)
+        bits = {"d": 53, "f": 24}.get(dtype.char, 11)  # so many are exact in the type
+        words = self.double_words(n) if bits == 53 else self.words(n)
+        return (words & _MASKS[bits]).astype(dtype) * 2.0**-bits
 
     def _few_normal(self, n: int) -> list[float]:
         """Return some normal numbers, two from each pair; the last may be left for the next time."""

@@ -313,9 +313,9 @@ logsumexp: Any = general(
 
 
 def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
-    if x.dtype.char in "fe":  # in double precision, as PyTorch adds up: the mean may be far from the spread
-        wide = _var(x.astype(np.float64), axis=axis, correction=correction, keepdims=keepdims)
-        return wide.astype(x.dtype)
+    kind = x.dtype
+    if kind.char in "fe":
+        x = x.astype(np.float64)  # as PyTorch adds up: the mean may be far larger than the spread
     count = _count(x.shape, axis)
     d = x - spread_total(x, axis=axis) / count
     if d.dtype.kind == "c":
@@ -326,7 +326,8 @@ def _var(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
     else:
         squares = total(d * d, axis=axis, keepdims=keepdims)
     freedom = count - correction
-    return squares / freedom if freedom > 0 else squares / squares.dtype.type(0)
+    out = squares / freedom if freedom > 0 else squares / squares.dtype.type(0)
+    return out.astype(kind) if kind.char in "fe" else out
 
 
 def _std(x: Any, *, axis: Axis, correction: float, keepdims: bool) -> Any:
@@ -492,10 +493,11 @@ clamp: Any = general(
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
     out = x.copy()
     if x.ndim == 2 and x.flags.c_contiguous:
-        out.put(_outside(*x.shape, diagonal, lower), 0)
+        rows, columns = x.shape
+        out.put(_outside(rows, columns, diagonal, lower), 0)
     else:
-        outside = _is_outside(*x.shape[-2:], diagonal, lower)
-        out[..., outside] = 0
+        rows, columns = x.shape[-2:]
+        out[..., _is_outside(rows, columns, diagonal, lower)] = 0
     return out
 
 

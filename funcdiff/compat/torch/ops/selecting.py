@@ -15,7 +15,6 @@ from funcdiff.compat.torch._apply import (
     composite,
     constant,
     deliver,
-    linear,
     method,
 )
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
@@ -25,18 +24,13 @@ from funcdiff.compat.torch._promotion import number_type, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place, write
 from funcdiff.compat.torch.ops.axes import axis_of
+from funcdiff.compat.torch.ops.extrema import read
 from funcdiff.compat.torch.ops.indexing import added, at, replaced
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.primitives.indexing import getitem as p_getitem
 from funcdiff.primitives.ordering import take_along
 
 _ndarray = np.ndarray
 _Gather, _IndexSelect = node_class("GatherBackward0"), node_class("IndexSelectBackward0")
-
-
-def _read(cls: Any, input: Tensor, index: tuple[Any, ...]) -> Any:
-    """Read the elements at positions, as one node."""
-    return linear(cls, p_getitem, input, {"index": index})
 
 
 @method
@@ -44,7 +38,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     """As `torch.index_select`."""
     axis = axis_of(dim, input.ndim)
     if type(input.value) is _ndarray and type(index.value) is _ndarray:
-        return _read(_IndexSelect, input, (*(slice(None),) * axis, index.value.reshape(-1).copy()))
+        return read(_IndexSelect, input, {"index": (*(slice(None),) * axis, index.value.reshape(-1).copy())})
 
     def compute(x: Any, positions: Any) -> Any:
         return at(x, (*(slice(None),) * axis, positions.reshape(-1)))
@@ -60,7 +54,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     axis = axis_of(dim, input.ndim)
     shape = index.value.shape
     if type(input.value) is _ndarray and type(index.value) is _ndarray and shape:
-        made = _read(_Gather, input, _positions(axis, index.value.copy()))
+        made = read(_Gather, input, {"index": _positions(axis, index.value.copy())})
         return made if out is None else deliver(made, out)
 
     def compute(x: Any, positions: Any) -> Any:
