@@ -224,6 +224,11 @@ def reveal(error: Exception) -> Exception:
             "of the same name in fd.numpy or fd.scipy, or write it with NumPy functions on the array itself."
             + raised_at(error)
         )
+    if isinstance(error, TypeError) and text.startswith("can't convert type 'TracedArray'"):
+        return UnsupportedError(
+            f"{text}: Python's statistics and fractions take plain numbers only. Write np.mean for statistics.mean, and so on."
+            + raised_at(error)
+        )
     if isinstance(error, ValueError) and "read-only" in text:
         return PlainWriteError(
             f"{text}. Either a plain array is written to after a traced operation has read it, which would change the "

@@ -144,6 +144,8 @@ def _is_traced(x: Any, depth: int = 3) -> bool:
 def _name(frame: types.FrameType) -> tuple[str, str]:
     """Return the public module and the name of a SciPy function; a decorator's frame holds the function."""
     name, module = frame.f_code.co_name, str(frame.f_globals["__name__"])
+    if name == "__init__":  # of a class
+        name = type(frame.f_locals.get("self")).__name__
     if "wrap" in frame.f_code.co_name or frame.f_code.co_name == "inner":
         found = (frame.f_locals.get(key) for key in ("f", "func", "fun", "function", "hypotest_fun_in"))
         for function in found:
