@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Atom, Tape, Variable
+from funcdiff.core.tape import Atom, Tape, Variable, variables
 from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array, computed
 from funcdiff.jit.native.handlers import NotNative, kind_of
 from funcdiff.jit.native.lower import Lowering
+from funcdiff.jit.native.mapped import is_flat
 from funcdiff.jit.native.nodes import Base, Group, Node
 from funcdiff.jit.native.plain_products import Weak, weak_body
 from funcdiff.jit.passes.pipeline import optimise
@@ -48,10 +49,18 @@ class BodyLowering(Lowering):
     def __init__(self, tape: Tape, name: str, prefix: str = "", weak: bool = True) -> None:
         super().__init__(tape, name, weak)
         self.prefix = prefix
+        self.looped: set[int] | None = None  # what loops over all elements read and write
 
-    def is_small(self, type_: ArrayType) -> bool:
-        """Tell whether the elements of an array are numbers of straight code."""
-        return not self.natural(type_.shape)[0]
+    def is_small(self, v: Variable) -> bool:
+        """Tell whether the elements of an array are numbers of straight code, for those too that read it."""
+        if self.natural(v.type.shape)[0]:
+            return False
+        if self.looped is None:
+            vectors = [r for r in self.tape.records if is_flat(self, r.outputs[0])]
+            self.looped = {
+                v.number for r in vectors for v in (*r.outputs, *variables(r.inputs)) if v.type.size > 1
+            }
+        return v.number not in self.looped
 
     def given(self, type_: ArrayType, texts: Sequence[str]) -> Array:
         """Return an array whose elements are known by these names."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Record
+from funcdiff.core.tape import Record, Variable
 from funcdiff.jit.native import arrays, stacks
 from funcdiff.jit.native.arrays import Array, Stacked
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
@@ -23,7 +23,6 @@ from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.plain_products import Weak
 from funcdiff.jit.native.stacks import BYTES_OF_STACK, WORDS
 from funcdiff.jit.native.wrapper import RELEASE
-from funcdiff.jit.passes.rewriting import kind
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.order import is_write
 
@@ -112,7 +111,7 @@ class _LoopFunction:
         tape = prepared(self.spec.body)
         self.body = BodyLowering(tape, self.f.name, weak=low.weak)
         self.weak = prepared_weak(self.spec.body, self.spec.carries) if low.weak else None
-        if self.weak is not None and _is_latency_bound(self.weak, self.body):
+        if self.weak is not None and _is_latency_bound(self.weak):
             self.body = BodyLowering(self.weak.tape, self.f.name)
         else:
             self.weak = None
@@ -137,9 +136,9 @@ class _LoopFunction:
         inputs = list(self.body.tape.inputs)
         c, v = spec.carries, spec.carries + spec.invariants
         for n, x in enumerate(carry):
-            self._carry(n, inputs[n].type, x)
+            self._carry(n, inputs[n], x)
         for n, x in enumerate(invariant):
-            self._invariant(n, inputs[c + n].type, x)
+            self._invariant(n, inputs[c + n], x)
         self._count(count)
         for n, x in enumerate(stacked):
             self._stacked(n, inputs[v + n].type, x)
@@ -171,10 +170,11 @@ class _LoopFunction:
             self.out.load(one, of, pointer, j * BYTES[of])
         return names
 
-    def _carry(self, n: int, type_: ArrayType, x: Array) -> None:
+    def _carry(self, n: int, v: Variable, x: Array) -> None:
+        type_ = v.type
         self._check(type_, x)
         of = kind_of(type_)
-        if self.body.is_small(type_):
+        if self.body.is_small(v):
             known = constants(x)
             if known is not None:
                 start = [literal(node.detail, of) for node in known]
@@ -196,7 +196,8 @@ class _LoopFunction:
             self.carried.append(_Buffer(type_, f"c{n}", self.f.operand(x)))
             self._enter(n, lambda one: one.argument(f"c{n}", type_, OUTSIDE))
 
-    def _invariant(self, n: int, type_: ArrayType, x: Array) -> None:
+    def _invariant(self, n: int, v: Variable, x: Array) -> None:
+        type_ = v.type
         place = self.spec.carries + n
         if x.stack:
             self._enter(place, self._stack(f"{self.f.operand(x)[1:]}", x.stack))
@@ -206,7 +207,7 @@ class _LoopFunction:
             self._enter(place, lambda one: one.same(type_, x))
             return
         pointer = self.f.operand(x)
-        if not self.body.is_small(type_):
+        if not self.body.is_small(v):
             self._enter(place, lambda one: one.argument(pointer[1:], type_, OUTSIDE))
             return
         if pointer not in self.small:
@@ -507,8 +508,12 @@ class _LoopFunction:
         out.put("ret i32 0")
 
 
-def _is_latency_bound(weak: Weak, body: BodyLowering) -> bool:
+def _is_latency_bound(weak: Weak) -> bool:
     """Tell whether all that is to be looked at is small, so that steps wait for each other."""
-    outputs = weak.tape.outputs
-    found = [*outputs[len(outputs) - weak.every_step :], *(outputs[k] for k in weak.last)]
-    return all(body.is_small(kind(a)) and kind(a).dtype.kind == "f" for a in found)
+    body, outputs = BodyLowering(weak.tape, ""), weak.tape.outputs
+    found = [
+        *(weak.tape.inputs[k] for k in weak.last),
+        *outputs[len(outputs) - weak.every_step :],
+        *(outputs[k] for k in weak.last),
+    ]
+    return all(isinstance(a, Variable) and body.is_small(a) and a.type.dtype.kind == "f" for a in found)

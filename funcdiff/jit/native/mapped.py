@@ -63,10 +63,15 @@ def _spread(layout: Layout, lengths: Sequence[int], shape: Sequence[int]) -> Lay
     )
 
 
+def is_flat(low: Lowering, out: Variable) -> bool:
+    """Tell whether an array is computed by one loop over all its elements."""
+    return out.number in low.flat and out.type.size > 4
+
+
 def _place(low: Lowering, out: Variable, operands: Sequence[Array]) -> tuple[Space, Layout]:
     """Choose the space of a record."""
     shape = out.type.shape
-    if out.number in low.flat and out.type.size > 4:
+    if is_flat(low, out):
         return ((out.type.size,), True), FLAT
     space, layout = low.natural(shape)
     if not space:
