@@ -24,6 +24,8 @@ from funcdiff.compat.torch.ops.shapes import sizes
 from funcdiff.core.recording import box
 from funcdiff.primitives.indexing import is_mapped
 
+_BITS = {"d": 53, "f": 24, "e": 11}
+"""How many random bits a number gets: as many as are exact in its type."""
 _MASKS = {bits: np.uint64((1 << bits) - 1) for bits in (11, 24, 53)}
 
 
@@ -75,7 +77,7 @@ class Generator:
 
     def uniform(self, n: int, dtype: Any) -> Any:
         """Return n numbers in [0, 1)."""
-        bits = {"d": 53, "f": 24}.get(dtype.char, 11)  # so many are exact in the type
+        bits = _BITS[dtype.char]
         words = self.double_words(n) if bits == 53 else self.words(n)
         return (words & _MASKS[bits]).astype(dtype) * 2.0**-bits
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy._core import umath
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
-from funcdiff.compat.torch.ops.short import SHORT, is_moderate, largest, spread_total, total
+from funcdiff.compat.torch.ops.short import SHORT, largest, ones_along, spread_total, total
 from funcdiff.core.alignment import align
 from funcdiff.core.declare import elementwise, general, linear, multilinear
 from funcdiff.core.primitive import REGISTRY
@@ -221,13 +221,26 @@ def _shifted(x: Any, axis: Axis) -> Any:
 
 
 def _softmax(x: Any, *, axis: Axis) -> Any:
-    e = np.exp(x if is_moderate(x, _NO_OVERFLOW) else _shifted(x, axis))
+    ones = ones_along(x.shape, x.dtype.char, axis)
+    if ones is not None and _squared(x) <= _NO_OVERFLOW:
+        e = np.exp(x)
+        return e / (e.dot(ones[0]) if ones[1] else ones[0].dot(e))
+    e = np.exp(_shifted(x, axis))
     return e / spread_total(e, axis=axis)
 
 
 def _log_softmax(x: Any, *, axis: Axis) -> Any:
-    y = x if is_moderate(x, _NO_CANCELLATION) else _shifted(x, axis)
+    ones = ones_along(x.shape, x.dtype.char, axis)
+    if ones is not None and _squared(x) <= _NO_CANCELLATION:
+        e = np.exp(x)
+        return x - np.log(e.dot(ones[0]) if ones[1] else ones[0].dot(e))
+    y = _shifted(x, axis)
     return y - np.log(spread_total(np.exp(y), axis=axis))
+
+
+def _squared(x: Any) -> Any:
+    flat = x.reshape(-1)
+    return flat.dot(flat)
 
 
 def _added(x: Any, axis: Axis) -> Any:

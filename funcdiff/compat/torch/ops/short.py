@@ -5,6 +5,7 @@ A sum is the product with ones, by BLAS; the largest element is read where `argm
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -43,28 +44,28 @@ def total(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         unsilence(token)
 
 
-def spread_total(x: Any, *, axis: tuple[int, ...]) -> Any:
-    """Return the sum over axes in a shape that broadcasts against `x`.
-
-    Over one short axis it is repeated along it, as the product with a matrix of ones: what follows then
-    meets equal shapes, where NumPy takes a third of the time.
-    """
-    if len(axis) == 1 and 0 < x.size <= SHORT and x.ndim <= 2 and (kind := x.dtype.char) in "fd":
-        n = x.shape[axis[0]]
-        if n <= _SHORT_AXIS:
-            return x.dot(_ones((n, n), kind)) if axis[0] == x.ndim - 1 else _ones((n, n), kind).dot(x)
-    return total(x, axis=axis, keepdims=x.ndim != len(axis))
-
-
 _SHORT_AXIS = 32
 
 
-def is_moderate(x: Any, square: float) -> bool:
-    """Tell whether an array is short, finite, and its squares add up to no more than `square`."""
-    if 0 < x.size <= SHORT and x.dtype.char in "fd":
-        flat = x if x.ndim == 1 else x.reshape(-1)
-        return bool(flat.dot(flat) <= square)
-    return False
+@lru_cache(maxsize=4096)
+def ones_along(shape: tuple[int, ...], kind: str, axis: tuple[int, ...]) -> tuple[Any, bool] | None:
+    """Return the matrix of ones whose product with an array is its sum over one short axis, repeated along it.
+
+    What follows then meets equal shapes, where NumPy takes a third of the time.  The matrix stands on the
+    right if so said, else on the left; it is None for long arrays, several axes and other types.
+    """
+    if len(axis) != 1 or len(shape) > 2 or kind not in "fd" or not 0 < math.prod(shape) <= SHORT:
+        return None
+    n = shape[axis[0]]
+    return (_ones((n, n), kind), axis[0] == len(shape) - 1) if n <= _SHORT_AXIS else None
+
+
+def spread_total(x: Any, *, axis: tuple[int, ...]) -> Any:
+    """Return the sum over axes in a shape that broadcasts against `x`."""
+    ones = ones_along(x.shape, x.dtype.char, axis)
+    if ones is None:
+        return total(x, axis=axis, keepdims=x.ndim != len(axis))
+    return x.dot(ones[0]) if ones[1] else ones[0].dot(x)
 
 
 @lru_cache(maxsize=4096)
