@@ -406,9 +406,22 @@ def test_threads():
     assert not wrong
 
 
+def endless(x):
+    return fd.while_loop(lambda y: y != 1.0, lambda y: y * x, 2.0 * x)
+
+
+def endless_around_a_loop(x):
+    return fd.while_loop(
+        lambda y: y != 1.0,
+        lambda y: fd.while_loop(lambda z: z[1] < 3000, lambda z: (-z[0], z[1] + 1), (y, 0))[0] * x,
+        2 * x,
+    )
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
-def test_a_loop_without_end_is_interrupted():
-    compiled = jit(lambda x: fd.while_loop(lambda y: y != 1.0, lambda y: y * x, 2.0 * x))
+@pytest.mark.parametrize("f", [endless, endless_around_a_loop])
+def test_a_loop_without_end_is_interrupted(f):
+    compiled = jit(f)
     compiled(0.5)
 
     class Enough(Exception):

@@ -367,7 +367,7 @@ class _LoopFunction:
             if isinstance(one, _Owned) and one.other:
                 self._copy(one.to, one.other, one.size)
         out.put("%i.next = add i64 %i, 1")
-        if spec.cond is not None:
+        if self._may_be_long():
             self._poll()
         out.put("br label %head")
         out.lines[phis:phis] = self._phis(before, out.block)
@@ -445,10 +445,15 @@ class _LoopFunction:
         out.put(f"br label %{there}")
         out.start(there)
 
+    def _may_be_long(self) -> bool:
+        """Tell whether a loop may be one that a user interrupts."""
+        return self.spec.length is None or self.spec.length > stacks.POLLED_OUTSIDE
+
     def _poll(self) -> None:
         """Look now and then whether the loop is to be interrupted."""
         out = self.out
-        low = out.let(f"and i64 %i.next, {stacks.POLLED - 1}")
+        inner = any(r.primitive.name in ("loop", "branch") for r in self.body.tape.records)
+        low = out.let(f"and i64 %i.next, {(stacks.POLLED_OUTSIDE if inner else stacks.POLLED) - 1}")
         due = out.let(f"icmp eq i64 {low}, 0")
         look, on = out.label("look"), out.label("on")
         out.put(f"br i1 {due}, label %{look}, label %{on}")

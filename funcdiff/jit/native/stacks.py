@@ -8,18 +8,19 @@ the last chunk for its next call, unless that is large.
 from __future__ import annotations
 
 import ctypes
-from functools import cache
 
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.jit.native.engine import ARENA, Library, engine
+from funcdiff.jit.native.once import once
 
 WORDS = ArrayType((3,), np.dtype(np.int64))  # what describes a stack
 BYTES_OF_STACK = 24
 FIRST = 64  # elements for which a stack has room at first
 KEPT = 1 << 28  # bytes up to which a chunk is kept from call to call
-POLLED = 1 << 20  # steps of a loop that may never end between two looks at whether it is to be interrupted
+POLLED = 1 << 20  # steps between two looks at whether a loop is to be interrupted
+POLLED_OUTSIDE = 1 << 10  # the same, if a step has loops
 _HEADER, _SMALLEST = 64, 1 << 16
 
 _TEXT = f"""
@@ -268,7 +269,7 @@ DECLARED = {
 _PYTHON = ("PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals")
 
 
-@cache
+@once
 def _library() -> Library:
     python = {
         name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _PYTHON
@@ -276,7 +277,7 @@ def _library() -> Library:
     return engine().compile(_TEXT, python, list(DECLARED), level=2)
 
 
-@cache
+@once
 def address(name: str) -> int:
     """Return where one of the functions starts."""
     return _library().address(name)
