@@ -27,8 +27,9 @@ a digit for each.
 def _methods() -> set[Any]:
     """Functions whose derivatives of all orders are computed by a method."""
     from funcdiff.core.primitive import REGISTRY
+    from funcdiff.primitives.quantile_slopes import log_gamma_slope, logit_beta_slope
 
-    return {
+    return {log_gamma_slope, logit_beta_slope} | {
         p.function
         for p in REGISTRY.values()
         if callable(p.impl)
@@ -81,11 +82,11 @@ def _rules(primitive: Any) -> list[Any]:
 
 
 def _arguments(ufunc: np.ufunc) -> list[str]:
-    """The names in SciPy's docstring, which begins with two signatures."""
+    """The names in SciPy's docstring, which begins with its signature, before NumPy 2.4 after one of NumPy's."""
     for signature in re.findall(rf"^\s*{ufunc.__name__}\((.*?)\)", ufunc.__doc__ or "", re.MULTILINE):
         names = [n.strip() for n in re.split(r"[,\[]", signature) if n.strip()]
         names = [n for n in names if n.isidentifier() and n != "out"]
-        if len(names) >= ufunc.nin and not names[0].startswith("x1"):
+        if len(names) >= ufunc.nin and "/" not in signature:
             return names[: ufunc.nin]
     return [f"x{n + 1}" for n in range(ufunc.nin)] if ufunc.nin > 1 else ["x"]
 

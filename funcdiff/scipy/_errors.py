@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,17 @@ def _frames(error: BaseException) -> list[types.FrameType]:
     return found
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and those before it: compiled code that calls on after an error gathers a long chain."""
+    waiting, seen = [error], set()
+    while waiting:
+        e = waiting.pop()
+        if id(e) not in seen:
+            seen.add(id(e))
+            yield e
+            waiting += [before for before in (e.__cause__, e.__context__) if before is not None]
+
+
 def _package(frame: types.FrameType) -> str:
     return str(frame.f_globals.get("__name__") or "").partition(".")[0]
 
@@ -177,9 +189,7 @@ def remedy(module: str, name: str) -> str:
 
 def explain(error: Exception) -> Exception | None:
     """Return what to raise instead of an error that comes of a traced array in SciPy's code, if it does."""
-    conversion = any(
-        isinstance(e, errors.ConversionError) for e in (error, error.__cause__, error.__context__)
-    )
+    conversion = any(isinstance(e, errors.ConversionError) for e in _chain(error))
     if isinstance(error, errors.FuncdiffError) and not conversion:
         return None
     frames = _frames(error)

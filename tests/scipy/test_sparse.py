@@ -394,7 +394,8 @@ def test_triangular_systems():
     lower = sp.tril(A + sp.coo_array(([0.5, 0.3], ([1, 3], [0, 1])), shape=(4, 4)), format="csr").tocoo()
 
     def solve(m, lib, d, b, **options):
-        a = m.csr_array((d, lower.coords), shape=(4, 4))
+        places = tuple(c.astype(np.int32) for c in lower.coords)  # SciPy 1.17.0 takes no others
+        a = m.csr_array((d, places), shape=(4, 4))
         return lib.spsolve_triangular(a, b, **options)
 
     for options in ({}, {"unit_diagonal": True}):
