@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite, constant
+from funcdiff.compat.torch._apply import composed, composite, constant, of_general
 from funcdiff.compat.torch._apply import linear as _linear_node
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._elementwise import unary
 from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.nn.affine import bilinear, linear
@@ -112,14 +113,15 @@ def relu(input: Tensor, inplace: bool = False) -> Any:
 relu_ = functions.relu_
 
 
-def _activation(name: str, node: str, f: Any) -> Any:
+def _activation(name: str, node: str, f: Any, operation: Any = None) -> Any:
+    """Make an activation of a function of arrays, or of an operation on tensors, with its in-place variant."""
     cls = composed(node)
 
     def activate(input: Tensor, inplace: bool = False) -> Any:
         return in_place_variant(input) if inplace else out_of_place(input)
 
     def out_of_place(input: Tensor) -> Any:
-        return composite(cls, f, (input,))
+        return composite(cls, f, (input,)) if operation is None else operation(input)
 
     out_of_place.__name__ = name
     in_place_variant = in_place(out_of_place, f"{name}_")
@@ -134,7 +136,7 @@ selu = _activation(
     "EluBackward0",
     lambda x: 1.0507009873554805 * _where(x > 0, x, 1.6732632423543772 * _expm1(_where(x > 0, 0.0, x))),
 )
-silu = _activation("silu", "SiluBackward0", lambda x: x * _expit(x))
+silu = _activation("silu", "SiluBackward0", None, unary("silu", rules.silu, "SiluBackward0", ()))
 mish = _activation("mish", "MishBackward0", lambda x: x * _tanh(_logaddexp(x, 0.0)))
 hardswish = _activation("hardswish", "HardswishBackward0", lambda x: x * fnp.clip(x + 3.0, 0.0, 6.0) / 6.0)
 hardsigmoid = _activation("hardsigmoid", "HardsigmoidBackward0", lambda x: fnp.clip(x + 3.0, 0.0, 6.0) / 6.0)
@@ -150,11 +152,12 @@ def tanh(input: Tensor) -> Any:
     return functions.tanh(input)
 
 
+_elu, _leaky_relu = of_general("EluBackward0", rules.elu), of_general("LeakyReluBackward0", rules.leaky_relu)
+
+
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """As `torch.nn.functional.elu`."""
-    return composite(
-        composed("EluBackward0"), lambda x: _where(x > 0, x, alpha * _expm1(_where(x > 0, 0.0, x))), (input,)
-    )
+    return _elu(input, {"alpha": alpha})
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
@@ -168,7 +171,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """As `torch.nn.functional.leaky_relu`."""
-    return composite(composed("LeakyReluBackward0"), lambda x: _where(x > 0, x, negative_slope * x), (input,))
+    return _leaky_relu(input, {"slope": negative_slope})
 
 
 def prelu(input: Tensor, weight: Tensor) -> Any:
@@ -211,7 +214,10 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Any:
 
 def logsigmoid(input: Tensor) -> Any:
     """As `torch.nn.functional.logsigmoid`."""
-    return composite(composed("LogSigmoidBackward0"), lambda x: -_logaddexp(-x, 0.0), (input,))
+    return _logsigmoid(input)
+
+
+_logsigmoid = unary("logsigmoid", rules.logsigmoid, "LogSigmoidBackward0", ())
 
 
 def softsign(input: Tensor) -> Any:
@@ -368,6 +374,10 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, **_
         return _where(fnp.expand_dims(places != padding_idx % size, -1), rows, stop(rows))
 
     return composite(composed("EmbeddingBackward0"), compute, (weight, input))
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("nn.functional", name)
 
 
 __all__ = [

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import applied, call, composed, composite
+from funcdiff.compat.torch._apply import applied, call, composed, composite, of_linear
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
+from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain
-from funcdiff.compat.torch.ops import rules
+from funcdiff.compat.torch.ops import reduction_rules
 from funcdiff.compat.torch.ops.exponentials import log_softmax
 from funcdiff.compat.torch.ops.indexing import at
 from funcdiff.core.primitive import REGISTRY
@@ -54,7 +55,7 @@ def mse_loss(
     """As `torch.nn.functional.mse_loss`."""
     _same_size(input, target, "mse_loss")
     if reduction in ("mean", "sum") and input.value.dtype.kind == target.value.dtype.kind == "f":
-        return call(_Mse, rules.squared_distance, (input, target), {"mean": reduction == "mean"})
+        return call(_Mse, reduction_rules.squared_distance, (input, target), {"mean": reduction == "mean"})
     return _loss("MseLossBackward0", lambda x, y: (x - y) * (x - y), (input, target), reduction)
 
 
@@ -110,6 +111,12 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """As `torch.nn.functional.nll_loss`."""
+    if weight is None and reduction in ("mean", "sum") and _are_simple(input.value, target.value):
+        classes = target.value
+        index = (np.arange(len(classes)), classes.copy())
+        return _mean_chosen(
+            _Nll, input, {"index": index, "count": len(classes) if reduction == "mean" else 1}
+        )
     axis = 0 if input.ndim == 1 else 1
     _check_classes(input, target, axis, ignore_index)
     dtype = input.value.dtype
@@ -124,6 +131,22 @@ def nll_loss(
     weights = () if weight is None else (weight,)
     node = composed("NllLossBackward0" if input.ndim <= 2 else "NllLoss2DBackward0")
     return composite(node, compute, (input, target, *weights))
+
+
+_mean_chosen, _Nll = of_linear(reduction_rules.minus_mean_of_chosen), node_class("NllLossBackward0")
+
+
+def _are_simple(x: Any, classes: Any) -> bool:
+    """Tell whether each row of a matrix has its class, none of which is ignored or unknown."""
+    return bool(
+        type(x) is np.ndarray
+        and type(classes) is np.ndarray
+        and x.ndim == 2
+        and classes.shape == x.shape[:1] != (0,)
+        and classes.dtype.kind in "iu"
+        and classes[classes.argmin()] >= 0
+        and classes[classes.argmax()] < x.shape[1]
+    )
 
 
 def _factors(classes: Any, ignore_index: int, dtype: Any, *weights: Any) -> tuple[Any, Any]:

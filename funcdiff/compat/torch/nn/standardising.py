@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import composed, composite
+from funcdiff.compat.torch._apply import applied, call, composed, composite, of_general
 from funcdiff.compat.torch._tensor import Tensor, plain
+from funcdiff.compat.torch.ops import reduction_rules
 
 
 def _standardized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -23,13 +24,15 @@ def layer_norm(
     """As `torch.nn.functional.layer_norm`."""
     count = len(normalized_shape)
     axes = tuple(range(input.ndim - count, input.ndim))
+    params = {"axis": axes, "eps": eps}
+    if weight is None and bias is None:
+        return _plain_layer_norm(input, params)
+    operands = input, 1.0 if weight is None else weight, 0.0 if bias is None else bias
+    return call(_LayerNorm, reduction_rules.layer_norm, operands, params)
 
-    def compute(x: Any, w: Any, b: Any) -> Any:
-        y = _standardized(x, axes, eps)
-        y = y if w is None else y * w
-        return y if b is None else y + b
 
-    return composite(composed("NativeLayerNormBackward0"), compute, (input, weight, bias))
+_plain_layer_norm = of_general("NativeLayerNormBackward0", reduction_rules.standardized)
+_LayerNorm = applied("NativeLayerNormBackward0")
 
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:

@@ -6,13 +6,13 @@ from typing import Any
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, method, of_general, real_input
-from funcdiff.compat.torch.ops import rules
+from funcdiff.compat.torch.ops import reduction_rules
 from funcdiff.compat.torch.ops.axes import axis_of, reduced, single_axes
 from funcdiff.core.primitive import REGISTRY
 
-_logsumexp = of_general("LogsumexpBackward0", rules.logsumexp)
-_softmax = of_general("SoftmaxBackward0", rules.softmax)
-_log_softmax = of_general("LogSoftmaxBackward0", rules.log_softmax)
+_logsumexp = of_general("LogsumexpBackward0", reduction_rules.logsumexp)
+_softmax = of_general("SoftmaxBackward0", reduction_rules.softmax)
+_log_softmax = of_general("LogSoftmaxBackward0", reduction_rules.log_softmax)
 _exp, _log, _stop, _max = (REGISTRY[name].function for name in ("exp", "log", "stop_gradient", "max"))
 
 

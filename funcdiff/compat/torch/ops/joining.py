@@ -26,7 +26,7 @@ from funcdiff.compat.torch._promotion import promote
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import in_place
-from funcdiff.compat.torch.ops import rules
+from funcdiff.compat.torch.ops import moving_rules
 from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
 from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
@@ -223,7 +223,7 @@ def repeat(input: Tensor, *sizes_: Any) -> Any:
     return _repeated(_Repeat, input, {"times": times})
 
 
-_repeated, _read, _triangle = moving(rules.tile), moving(p_getitem), moving(rules.triangle)
+_repeated, _read, _triangle = moving(moving_rules.tile), moving(p_getitem), moving(moving_rules.triangle)
 _Repeat, _Flip = node_class("RepeatBackward0"), node_class("FlipBackward0")
 _Tril, _Triu = node_class("TrilBackward0"), node_class("TriuBackward0")
 

@@ -9,7 +9,7 @@ import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant, deliver, method, of_general, of_linear
 from funcdiff.compat.torch._dtypes import int64
 from funcdiff.compat.torch._graph import node_class
-from funcdiff.compat.torch.ops import rules
+from funcdiff.compat.torch.ops import reduction_rules
 from funcdiff.compat.torch.ops.axes import axes_of, reduced
 from funcdiff.compat.torch.ops.short import total
 from funcdiff.core.primitive import REGISTRY
@@ -44,7 +44,7 @@ def sum(
     return made if out is None else deliver(made, out)
 
 
-_mean = of_linear(rules.mean)
+_mean = of_linear(reduction_rules.mean)
 _MeanAll, _MeanSome = node_class("MeanBackward0"), node_class("MeanBackward1")
 
 
@@ -155,8 +155,8 @@ def _spread(name: str, node: str, function: Any) -> Any:
     return method(spread)
 
 
-var = _spread("var", "VarBackward0", rules.var)
-std = _spread("std", "StdBackward0", rules.std)
+var = _spread("var", "VarBackward0", reduction_rules.var)
+std = _spread("std", "StdBackward0", reduction_rules.std)
 
 
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, **kwargs: Any) -> Any:
