@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
@@ -111,6 +112,7 @@ class Jitted:
         compiled.install = self._install
         self._base: type = type(self)
         self._builtins = 0
+        self._installing = threading.Lock()
         self.lower = compiled.lower
         wrap(f, "jit")(self)
 
@@ -127,15 +129,16 @@ class Jitted:
 
     def _install(self, native: Any, captured: Any) -> None:
         """Let calls go to a builtin first; None takes back all of them."""
-        if native is None:
-            self._builtins = 0
-            self.__class__ = self._base
-            return
-        chained = 0 < self._builtins < CHAIN
-        following = type(self).__call__ if chained else self._run
-        self._builtins = self._builtins + 1 if chained else 1
-        called = native.within(following, captured)
-        self.__class__ = type(self._base.__name__, (self._base,), {"__call__": called})
+        with self._installing:
+            if native is None:
+                self._builtins = 0
+                self.__class__ = self._base
+                return
+            chained = 0 < self._builtins < CHAIN
+            following = type(self).__call__ if chained else self._run
+            self._builtins = self._builtins + 1 if chained else 1
+            called = native.within(following, captured)
+            self.__class__ = type(self._base.__name__, (self._base,), {"__call__": called})
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         return self.compiled.run(args, kwargs)

@@ -110,6 +110,7 @@ class Compiled:
         entry, places = self._entry(signature)
         try:
             found = self._find(entry, signature, [signature.values[n] for n in places], _run)
+            captures = self.captures
         except Unsteady:
             found = None
         if found is None:
@@ -119,7 +120,7 @@ class Compiled:
             return plain
         path, out = found
         if not static:
-            self._remember(args, signature, entry)
+            self._remember(args, signature, entry, captures)
         return path.out_tree.unflatten(out)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
@@ -265,7 +266,9 @@ class Compiled:
     def _has_python_numbers(signature: Signature) -> bool:
         return any(len(kind) == 3 and kind[2] is not None for kind in signature.key[1])
 
-    def _remember(self, args: tuple[Any, ...], signature: Signature, entry: Entry) -> None:
+    def _remember(
+        self, args: tuple[Any, ...], signature: Signature, entry: Entry, captures: Captures
+    ) -> None:
         """Enter what `quick` looks up, by position where all arguments are leaves of its kinds."""
         key: list[Any] = [] if all(map(_is_quick, args)) and not signature.has_names else [signature.key[0]]
         for a in signature.leaves:
@@ -284,7 +287,7 @@ class Compiled:
                 and flat
                 and nesting_of(path.out_tree) is not None
             ):
-                watched = self.captures.watched()
+                watched = captures.watched()
                 if watched is not None:
                     self.install(path.program.builtin, watched)
 

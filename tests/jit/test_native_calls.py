@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import warnings
 import weakref
@@ -18,6 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import funcdiff as fd
 from funcdiff.jit.native import engine
 from funcdiff.jit.native.engine import why_not
+from funcdiff.jit.native.once import once
 
 if why_not():
     pytest.skip(f"no native backend: {why_not()}", allow_module_level=True)
@@ -398,3 +400,49 @@ def test_bytes_in_another_order(dtype):
             assert_allclose(compiled(x)[0], gradient(x)[0], rtol=1e-5)
             assert_allclose(compiled(x)[1], gradient(x)[1], rtol=1e-5)
             assert_allclose(compiled(x.astype(float))[1], gradient(x)[1], rtol=1e-5)
+
+
+def test_what_threads_ask_for_at_the_same_time_is_made_once():
+    made = []
+
+    @once
+    def slow(n):
+        made.append(n)
+        time.sleep(0.02)
+        return object()
+
+    found = []
+    threads = [threading.Thread(target=lambda n=n: found.append(slow(n % 2))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [0, 1]
+    assert len(set(map(id, found))) == 2
+
+
+def test_the_first_call_of_a_process_may_come_from_several_threads():
+    code = """
+import threading
+import time
+import numpy as np, funcdiff as fd
+x = np.linspace(0.1, 2.0, 50)
+step = fd.jit(fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) + np.linalg.solve(np.outer(x, x) + np.eye(50), x))))
+start, wrong = threading.Barrier(6), []
+expected = fd.value_and_grad(lambda x: np.sum(np.exp(np.sin(x)) + np.linalg.solve(np.outer(x, x) + np.eye(50), x)))(x)
+def work():
+    start.wait()
+    for _ in range(500):
+        if not np.allclose(step(x)[1], expected[1]):
+            wrong.append(1)
+threads = [threading.Thread(target=work) for _ in range(6)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+print(wrong)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.split() == ["[]"], done.stderr
