@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from funcdiff.jit.native.blas_loops import HELPERS
+from funcdiff.jit.native.once import once
 
 NUMBERS = {"f64": "double", "f32": "float"}
 LETTERS = {"f64": "d", "f32": "s"}
@@ -336,7 +337,7 @@ def definitions(wanted: Iterable[tuple[str, str]]) -> tuple[str, dict[str, int]]
     return "\n".join([*texts, *functions]), symbols
 
 
-@cache
+@once
 def entry(name: str, dtype: str) -> tuple[object, int]:
     """Compile a function for the process; return what holds its machine code, and where it starts."""
     from funcdiff.jit.native.engine import engine

@@ -17,6 +17,8 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+from funcdiff.jit.native.once import once
+
 LANES = 8  # of every vector, whatever the machine's width: sums don't depend on the machine
 ARENA = "arena"  # ends the name of the variable in which a kernel keeps its memory between calls
 INSTALL = 'pip install "funcdiff[jit]"'
@@ -192,7 +194,7 @@ def _math_libraries() -> tuple[Any, ...]:
     return tuple(found)
 
 
-@cache
+@once
 def _attempt() -> Engine | str:
     try:
         return Engine()

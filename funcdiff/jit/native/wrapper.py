@@ -25,6 +25,7 @@ from funcdiff.jit.native import (
     wrapper_returns,
 )
 from funcdiff.jit.native.engine import Library, engine
+from funcdiff.jit.native.once import once
 from funcdiff.jit.native.wrapper_arguments import HEAD, INPUT
 from funcdiff.jit.native.wrapper_results import OUTPUT
 from funcdiff.jit.native.wrapper_returns import LEAF, LIST, TUPLE
@@ -71,7 +72,7 @@ def _text() -> str:
     return "".join([*parts, wrapper_returns.RUN, wrapper_returns.NEST, wrapper_returns.LEAVE])
 
 
-@cache
+@once
 def _library() -> Library:
     return engine().compile(_text(), layout.symbols(), ["call"], level=2)
 
@@ -85,7 +86,7 @@ class _MethodDef(ctypes.Structure):
     ]
 
 
-@cache
+@once
 def _definition() -> _MethodDef:
     """Return what describes the wrapper to the interpreter; it outlives every builtin, as there is one for all."""
     return _MethodDef(b"compiled", _library().address("call"), _FLAGS, b"A compiled program.")
