@@ -85,6 +85,7 @@ from funcdiff.compat.torch._misc import (
     typename,
     use_deterministic_algorithms,
 )
+from funcdiff.compat.torch._not_covered import refuse as _refuse
 from funcdiff.compat.torch._printing import set_printoptions
 from funcdiff.compat.torch._serialization import load, save
 from funcdiff.compat.torch._tensor import Tensor
@@ -97,7 +98,37 @@ from funcdiff.compat.torch.autograd.grad_mode import (
     set_grad_enabled,
 )
 from funcdiff.compat.torch.func import vmap
-from funcdiff.compat.torch.ops import linalg
+from funcdiff.compat.torch.nn.functional import (
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    alpha_dropout,
+    avg_pool1d,
+    bilinear,
+    celu,
+    channel_shuffle,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    cosine_similarity,
+    dropout,
+    group_norm,
+    hardshrink,
+    layer_norm,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    pairwise_distance,
+    pixel_shuffle,
+    pixel_unshuffle,
+    prelu,
+    rms_norm,
+    selu,
+    threshold,
+)
+from funcdiff.compat.torch.ops import fft, linalg, random, special
 from funcdiff.compat.torch.ops.arithmetic import (
     add,
     addcdiv,
@@ -131,6 +162,45 @@ from funcdiff.compat.torch.ops.arithmetic import (
     subtract,
     true_divide,
     xlogy,
+)
+from funcdiff.compat.torch.ops.assorted import (
+    addbmm,
+    atleast_3d,
+    bartlett_window,
+    blackman_window,
+    block_diag,
+    can_cast,
+    corrcoef,
+    cov,
+    cumulative_trapezoid,
+    diagflat,
+    float_power,
+    frexp,
+    from_dlpack,
+    frombuffer,
+    gcd,
+    hamming_window,
+    heaviside,
+    is_conj,
+    is_inference,
+    is_neg,
+    lcm,
+    ldexp,
+    msort,
+    nanmedian,
+    nanquantile,
+    nextafter,
+    pdist,
+    positive,
+    put,
+    renorm,
+    scatter_reduce,
+    split_with_sizes,
+    unique_consecutive,
+    unravel_index,
+    unsafe_chunk,
+    unsafe_split,
+    vander,
 )
 from funcdiff.compat.torch.ops.comparison import (
     allclose,
@@ -208,6 +278,7 @@ from funcdiff.compat.torch.ops.extrema import (
     max,
     min,
 )
+from funcdiff.compat.torch.ops.factors import cholesky_inverse, cholesky_solve, qr, svd
 from funcdiff.compat.torch.ops.functions import (
     abs,
     abs_,
@@ -454,6 +525,7 @@ from funcdiff.compat.torch.ops.shapes import (
     unflatten,
     unsqueeze,
 )
+from funcdiff.compat.torch.ops.special import igamma, igammac, mvlgamma, polygamma
 from funcdiff.compat.torch.ops.strided import (
     as_strided,
     as_strided_scatter,
@@ -476,7 +548,7 @@ __version__ = "2.13.0+funcdiff"
 def __getattr__(name: str) -> _Any:
     if name in _MISSING:
         raise _unsupported(_MISSING[name], "It is out of scope; run that part with PyTorch itself.")
-    raise AttributeError(f"module 'torch' has no attribute '{name}'")
+    return _refuse("", name)
 
 
 bool, float, int = bool_, float_, int_  # PyTorch's names, last because they hide Python's

@@ -21,6 +21,8 @@ from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch.ops.creation import tensor, zeros
 
 _PACKAGE = __name__.rpartition(".")[0]
+_IN_OPS = ("linalg", "special", "fft", "random")
+"""Modules of PyTorch's that lie deeper here."""
 
 
 def typename(obj: Any) -> str:
@@ -151,11 +153,12 @@ def register(name: str = "torch") -> Any:
         "autograd.forward_ad",
         "autograd.profiler",
         "func",
-        "linalg",
+        *_IN_OPS,
     ):
-        importlib.import_module(f"{_PACKAGE}.{module}" if module != "linalg" else f"{_PACKAGE}.ops.linalg")
+        importlib.import_module(f"{_PACKAGE}.ops.{module}" if module in _IN_OPS else f"{_PACKAGE}.{module}")
     for found in list(sys.modules):
         if found == _PACKAGE or found.startswith(f"{_PACKAGE}."):
             sys.modules[name + found[len(_PACKAGE) :]] = sys.modules[found]
-    sys.modules[f"{name}.linalg"] = sys.modules[f"{_PACKAGE}.ops.linalg"]
+    for module in _IN_OPS:
+        sys.modules[f"{name}.{module}"] = sys.modules[f"{_PACKAGE}.ops.{module}"]
     return here

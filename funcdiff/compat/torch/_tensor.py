@@ -14,6 +14,7 @@ import numpy as np
 from funcdiff.compat.torch import _errors as text
 from funcdiff.compat.torch._dtypes import CPU, FROM_NUMPY, Default, Size, as_numpy, check_device, strided
 from funcdiff.compat.torch._graph import LEAF, accumulate_node, target
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._state import STATE
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.errors import MappedControlFlowError
@@ -97,7 +98,6 @@ class Tensor:
 
     if TYPE_CHECKING:  # the operations, attached elsewhere
 
-        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         def __sub__(self, other: Any) -> Any: ...
         def __mul__(self, other: Any) -> Any: ...
@@ -109,6 +109,9 @@ class Tensor:
         def __matmul__(self, other: Any) -> Any: ...
         def __getitem__(self, index: Any) -> Any: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
+        return refuse("Tensor", name)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if args and isinstance(args[0], Tensor):

@@ -11,6 +11,7 @@ import numpy as np
 from funcdiff.compat.torch._dtypes import Size
 from funcdiff.compat.torch._engine import sweep
 from funcdiff.compat.torch._hooks import inward, outward
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._recorder import edge_of
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
@@ -190,6 +191,11 @@ from funcdiff.compat.torch.autograd.function import Function  # noqa: E402
 from funcdiff.compat.torch.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402
 
 Variable = Tensor
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("autograd", name)
+
 
 __all__ = [
     "Function",

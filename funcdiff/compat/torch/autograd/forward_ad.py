@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._recorder import lift, lower
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import wrap
@@ -96,3 +97,7 @@ def unpack_plain(tensor: Any) -> tuple[Any, Any]:
     if type(primal.value) is TracedArray:
         return None, None
     return primal.value, tangent
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("autograd.forward_ad", name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch._dtypes import Size
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.autograd.grad_mode import enable_grad
 
@@ -479,3 +480,7 @@ def hvp(
         found = _gradients(transposed, seeds, _ones(vs, transposed), create_graph)
         product = _filled(found, xs, strict, create_graph, _linear)
     return _finished(outs, create_graph)[0], _bare(_finished(product, create_graph), inside)
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("autograd.functional", name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from funcdiff.compat.torch._graph import Node, accumulate_node, target
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._recorder import edge_of
 from funcdiff.compat.torch._tensor import Tensor
 
@@ -58,6 +59,10 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., Any], *, 
                 h.remove()
 
     return Handle()
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("autograd.graph", name)
 
 
 __all__ = ["GradientEdge", "Node", "get_gradient_edge", "register_multi_grad_hook"]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from funcdiff.compat.torch import _engine
 from funcdiff.compat.torch._errors import unsupported
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 
 
@@ -374,3 +375,7 @@ class record_function:
                 return function(*args, **kwargs)
 
         return named
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("autograd.profiler", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
-from funcdiff.compat.torch._errors import unsupported as _unsupported
+from funcdiff.compat.torch._not_covered import refuse as _refuse
 from funcdiff.compat.torch.func.gradients import grad, grad_and_value, jvp, linearize, vjp
 from funcdiff.compat.torch.func.jacobians import hessian, jacfwd, jacrev
 from funcdiff.compat.torch.func.mapping import vmap
@@ -17,9 +17,7 @@ from funcdiff.compat.torch.func.modules import (
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("rearrange", "debug_unwrap"):
-        raise _unsupported(f"torch.func.{name}", "It is not covered.")
-    raise AttributeError(f"module 'torch.func' has no attribute '{name}'")
+    return _refuse("func", name)
 
 
 __all__ = [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
-from funcdiff.compat.torch._errors import unsupported as _unsupported
+from funcdiff.compat.torch._not_covered import refuse as _refuse
 from funcdiff.compat.torch.nn import functional, init, utils
 from funcdiff.compat.torch.nn.activations import (
     CELU,
@@ -147,17 +147,6 @@ from funcdiff.compat.torch.nn.transformer import (
     TransformerEncoderLayer,
 )
 
-_MISSING = frozenset(
-    {
-        "EmbeddingBag", "CTCLoss", "DataParallel", "SyncBatchNorm", "MultiMarginLoss", "MultiLabelMarginLoss",
-        "AdaptiveLogSoftmaxWithLoss",
-    }
-)  # fmt: skip
-
 
 def __getattr__(name: str) -> _Any:
-    if name in _MISSING:
-        raise _unsupported(
-            f"nn.{name}", "Write it with the functions of nn.functional, or run that part with PyTorch."
-        )
-    raise AttributeError(f"module 'torch.nn' has no attribute '{name}'")
+    return _refuse("nn", name)

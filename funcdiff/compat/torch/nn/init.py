@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch.autograd.grad_mode import no_grad
 from funcdiff.compat.torch.ops.random import default_generator
 
@@ -142,3 +143,7 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
         order = np.argsort((generator or default_generator).uniform(rows, np.dtype(np.float64)))
         tensor.value[order[:zeros], c] = 0
     return tensor
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("nn.init", name)

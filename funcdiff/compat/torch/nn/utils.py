@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.ops.joining import cat
 
@@ -62,3 +63,7 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
         n = p.numel()
         p.data = wrap(vec.value[at : at + n].reshape(p.shape))
         at += n
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("nn.utils", name)

@@ -12,6 +12,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import applied, bilinear, call, composed, composite, deliver, method
 from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch._views import in_place, view
 from funcdiff.compat.torch.ops import reductions
@@ -591,3 +592,7 @@ def matrix_exp(A: Tensor) -> Any:
     except ImportError:
         raise unsupported("matrix_exp", "Write it with eigh where the matrix is symmetric.") from None
     return composite(composed("LinalgMatrixExpBackward0"), scipy_linalg.expm, (A,))
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("linalg", name)

@@ -16,6 +16,7 @@ import numpy as np
 
 from funcdiff.compat.torch._apply import method
 from funcdiff.compat.torch._dtypes import INT64, Default, as_numpy, float64
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import write
@@ -389,3 +390,7 @@ class fork_rng:
 
     def __exit__(self, *_: object) -> None:
         set_rng_state(self.state)
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("random", name)

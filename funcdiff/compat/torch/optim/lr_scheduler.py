@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from funcdiff.compat.torch._not_covered import refuse
+
 
 class LRScheduler:
     """What all schedules share: `get_lr` says the rates of epoch ``last_epoch``."""
@@ -163,3 +165,7 @@ class ReduceLROnPlateau:
     def get_last_lr(self) -> list[float]:
         """Return the rates."""
         return [group["lr"] for group in self.optimizer.param_groups]
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("optim.lr_scheduler", name)

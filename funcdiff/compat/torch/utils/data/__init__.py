@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch._dtypes import float64, int64
+from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch.ops.creation import as_tensor, empty, tensor
 from funcdiff.compat.torch.ops.joining import stack
@@ -299,6 +300,10 @@ class DataLoader:
 
 def _single(example: Any) -> Any:
     return as_tensor(example) if isinstance(example, (np.ndarray, np.generic)) else example
+
+
+def __getattr__(name: str) -> Any:
+    return refuse("utils.data", name)
 
 
 __all__ = [
