@@ -123,7 +123,8 @@ def _pull(
     trips: Sequence[Any],
 ) -> list[Any]:
     """Return the cotangents of all operands, None where they are zero."""
-    given = tuple(x is not None and not _is_plain_zero(x) for x in g)
+    moving = (*way.active[: spec.carries], *collected_active(spec, way.active))
+    given = tuple(x is not None and a and not _is_plain_zero(x) for x, a in zip(g, moving, strict=True))
     found: list[Any] = [None] * len(values)
     if not any(given):
         return found
