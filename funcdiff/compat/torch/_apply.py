@@ -236,25 +236,19 @@ def call(cls: Any, function: Any, inputs: Sequence[Any], params: dict[str, Any])
     The node keeps what the rules read.  Its inputs are the tensors of real and complex numbers, as in
     PyTorch; masks and positions are not.
     """
-    values = []
+    recording = STATE.recording
+    values: list[Any] = []
+    edges: list[Any] = []
+    places = []
+    active = False
     for i in inputs:
-        value = i.value if isinstance(i, Tensor) else i
-        if type(value) is TracedArray:
-            return lower(function(*map(lift, inputs), **params))
-        values.append(value)
-    primitive: Primitive = function.primitive
-    token = silence(QUIETLY)
-    try:
-        result = wrap(primitive.impl(*values, **params))
-    finally:
-        unsilence(token)
-    if STATE.recording:
-        edges: list[Any] = []
-        places = []
-        active = False
-        for i, value in zip(inputs, values, strict=True):
-            place = -1
-            if value is not i and value.dtype.kind in "fc":
+        place = -1
+        if isinstance(i, Tensor):
+            value = i.value
+            if type(value) is TracedArray:
+                return lower(function(*map(lift, inputs), **params))
+            values.append(value)
+            if recording and value.dtype.kind in "fc":
                 edge = i.edge if i.base is None else i.current()
                 if edge is not None:
                     active = True
@@ -262,9 +256,17 @@ def call(cls: Any, function: Any, inputs: Sequence[Any], params: dict[str, Any])
                     if edge is LEAF:
                         edge = i
                 edges.append(edge)
-            places.append(place)
-        if active:
-            result.edge = _node(cls, primitive, inputs, values, params, result, tuple(edges), tuple(places))
+        else:
+            values.append(i)
+        places.append(place)
+    primitive: Primitive = function.primitive
+    token = silence(QUIETLY)
+    try:
+        result = wrap(primitive.impl(*values, **params))
+    finally:
+        unsilence(token)
+    if active:
+        result.edge = _node(cls, primitive, inputs, values, params, result, tuple(edges), tuple(places))
     return result
 
 

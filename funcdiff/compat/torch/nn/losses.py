@@ -256,6 +256,9 @@ def _clamped_log(x: Any) -> Any:
     return fnp.maximum(_log(x), -100.0)
 
 
+_Bce = applied("BinaryCrossEntropyWithLogitsBackward0")
+
+
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -266,6 +269,17 @@ def binary_cross_entropy_with_logits(
     pos_weight: Any = None,
 ) -> Any:
     """As `torch.nn.functional.binary_cross_entropy_with_logits`."""
+    kind = input.value.dtype
+    if (
+        weight is None
+        and pos_weight is None
+        and reduction in ("mean", "sum")
+        and kind == target.value.dtype
+        and input.value.shape == target.value.shape
+    ):
+        return call(
+            _Bce, reduction_rules.cross_entropy_of_logits, (input, target), {"mean": reduction == "mean"}
+        )
 
     def f(x: Any, y: Any, w: Any, p: Any) -> Any:
         factor = 1.0 if p is None else (p - 1.0) * y + 1.0

@@ -259,53 +259,81 @@ std: Any = general(
 )
 
 
-# --- distance ----------------------------------------------------------------------------------------
+# --- losses ------------------------------------------------------------------------------------------
 
 
-def _mse(x: Any, y: Any, *, mean: bool) -> Any:
-    d = x - y
-    flat = d.reshape(-1)
-    square = flat.dot(flat) if 0 < d.size <= SHORT else total(flat * flat, axis=(0,), keepdims=False)
-    return square / (d.size or math.nan) if mean else square
+def _share(x: Any, y: Any, mean: bool) -> float:
+    """Return how much one of the elements that two arrays make together counts."""
+    count = math.prod(np.broadcast_shapes(x.shape, y.shape))
+    return 1.0 / (count or math.nan) if mean else 1.0
 
 
-def _residual(x: Any, y: Any, mean: bool) -> Any:
-    """The derivative by `x`: twice the difference, of which one for each element is meant."""
-    d = x - y
-    return d * (2 / (math.prod(d.shape) or math.nan) if mean else 2)
+def _loss(name: str, elements: Any, whole: Any, slopes: Any, doc: str) -> Any:
+    """Declare the sum or the mean of an elementwise function of two arrays, given its partial derivatives.
+
+    `elements` is of primitives, `whole` the quicker sum of it for plain arrays.
+    """
+
+    def impl(x: Any, y: Any, *, mean: bool) -> Any:
+        found = whole(x, y)
+        return found * found.dtype.type(_share(x, y, mean)) if mean else found
+
+    def vjp(slope: Any) -> Any:
+        return lambda g, _out, x, y, *, mean: (g * _share(x, y, mean)) * slope(x, y)
+
+    def jvp(slope: Any) -> Any:
+        def push(t: Any, _out: Any, x: Any, y: Any, *, mean: bool) -> Any:
+            along = slope(x, y) * t
+            axes = tuple(range(len(along.shape)))
+            return REGISTRY["sum"].function(along, axis=axes, keepdims=False) * _share(x, y, mean)
+
+        return push
+
+    def batch(values: Any, flags: Any, _size: int, *, mean: bool) -> Any:
+        found = elements(*align(values, flags))
+        total_ = REGISTRY["sum"].function(found, axis=tuple(range(1, len(found.shape))), keepdims=False)
+        return total_ / (math.prod(found.shape[1:]) or math.nan) if mean else total_
+
+    return general(
+        impl,
+        jvps=[jvp(slope) for slope in slopes],
+        vjps=[vjp(slope) for slope in slopes],
+        batch=batch,
+        name=name,
+        samples=lambda rng: [
+            ((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))), {"mean": True}),
+            ((rng.standard_normal((2, 3)), rng.standard_normal(3)), {"mean": False}),
+        ],
+        holomorphic=False,
+        doc=doc,
+    )
 
 
-def _mse_jvp(sign: int) -> Any:
-    def jvp(t: Any, _out: Any, x: Any, y: Any, *, mean: bool) -> Any:
-        along = _residual(x, y, mean) * (t if sign > 0 else -t)
-        return REGISTRY["sum"].function(along, axis=tuple(range(len(along.shape))), keepdims=False)
-
-    return jvp
+def _all(x: Any) -> Any:
+    return total(x.reshape(-1), axis=(0,), keepdims=False)
 
 
-def _batch_mse(values: Any, flags: Any, _size: int, *, mean: bool) -> Any:
-    x, y = align(values, flags)
-    d = x - y
-    axes = tuple(range(1, len(d.shape)))
-    square = REGISTRY["sum"].function(d * d, axis=axes, keepdims=False)
-    return square / (math.prod(d.shape[1:]) or math.nan) if mean else square
+def _sum_of_squares(x: Any, y: Any) -> Any:
+    flat = (x - y).reshape(-1)
+    return flat.dot(flat) if 0 < flat.size <= SHORT else _all(flat * flat)
 
 
-squared_distance: Any = general(
-    _mse,
-    jvps=[_mse_jvp(1), _mse_jvp(-1)],
-    vjps=[
-        lambda g, _out, x, y, *, mean: g * _residual(x, y, mean),
-        lambda g, _out, x, y, *, mean: -g * _residual(x, y, mean),
-    ],
-    batch=_batch_mse,
-    name="squared_distance",
-    samples=lambda rng: [
-        ((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))), {"mean": True}),
-        ((rng.standard_normal((2, 3)), rng.standard_normal(3)), {"mean": False}),
-    ],
-    holomorphic=False,
-    doc="Sum, or mean, of the squared differences of all elements.",
+squared_distance = _loss(
+    "squared_distance",
+    lambda x, y: (x - y) * (x - y),
+    _sum_of_squares,
+    [lambda x, y: 2 * (x - y), lambda x, y: 2 * (y - x)],
+    "Sum, or mean, of the squared differences of all elements.",
+)
+
+_expit, _logaddexp = (REGISTRY[name].function for name in ("expit", "logaddexp"))
+
+cross_entropy_of_logits = _loss(
+    "cross_entropy_of_logits",
+    lambda x, y: _logaddexp(x, 0) - x * y,
+    lambda x, y: _all(np.logaddexp(x, 0) - x * y),
+    [lambda x, y: _expit(x) - y, lambda x, _y: -x],
+    "Sum, or mean, of the cross entropies of probabilities and the logistic functions of all elements.",
 )
 
 
@@ -395,8 +423,7 @@ def _chosen(x: Any, *, index: Any, count: float) -> Any:
 
 
 def _chosen_transpose(g: Any, x: Any, *, index: Any, count: float) -> Any:
-    share = REGISTRY["broadcast_to"].function(-(g / count), shape=index[-1].shape)
-    return REGISTRY["index_add"].function(share, shape=x.shape, index=index)
+    return at_chosen(g, shape=x.shape, index=index, count=count)
 
 
 def _batch_chosen(values: Any, _flags: Any, _size: int, *, index: Any, count: float) -> Any:
@@ -414,4 +441,32 @@ minus_mean_of_chosen: Any = linear(
         ((rng.standard_normal((3, 4)),), {"index": (np.arange(3), np.array([1, 3, 1])), "count": 3})
     ],
     doc="Minus the sum of the elements at an index of arrays, divided by a count.",
+)
+
+
+def _at_chosen(g: Any, *, shape: Any, index: Any, count: float) -> Any:
+    out = np.zeros(shape, np.asarray(g).dtype)
+    out[index] = -g / count
+    return out
+
+
+def _batch_at_chosen(values: Any, _flags: Any, size: int, *, shape: Any, index: Any, count: float) -> Any:
+    chosen = index[-1].shape
+    share = REGISTRY["reshape"].function(-(values[0] / count), shape=(size, *(1,) * len(chosen)))
+    share = REGISTRY["broadcast_to"].function(share, shape=(size, *chosen))
+    return REGISTRY["index_add"].function(share, shape=(size, *shape), index=(slice(None), *index))
+
+
+at_chosen: Any = linear(
+    _at_chosen,
+    lambda g, _x, *, shape, index, count: minus_mean_of_chosen(g, index=index, count=count),
+    batch=_batch_at_chosen,
+    name="at_chosen",
+    samples=lambda rng: [
+        (
+            (rng.standard_normal(),),
+            {"shape": (3, 4), "index": (np.arange(3), np.array([1, 3, 1])), "count": 3},
+        )
+    ],
+    doc="Transpose of `minus_mean_of_chosen`; no place is chosen twice.",
 )

@@ -113,7 +113,7 @@ logsigmoid: Any = elementwise(
 
 
 def _leaky_relu(x: Any, *, slope: float) -> Any:
-    return np.where(x > 0, x, slope * x)
+    return np.maximum(x, slope * x) if 0 < slope <= 1 else np.where(x > 0, x, slope * x)
 
 
 def _leaky_relu_rule(t: Any, _out: Any, x: Any, *, slope: float) -> Any:
