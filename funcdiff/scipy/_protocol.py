@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -40,6 +42,24 @@ def follows(original: Any) -> Callable[[F], F]:
         if not function.__doc__:
             public.__doc__ = f"As `{name_of(original)}`, differentiable."
         return public  # type: ignore[return-value]
+
+    return decorate
+
+
+def as_installed(original: Any) -> Callable[[F], F]:
+    """Let a function take its arguments as the installed SciPy does: versions move, add and drop some."""
+
+    def decorate(function: F) -> F:
+        theirs, ours = inspect.signature(original), list(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = theirs.bind(*args, **kwargs).arguments
+            first = [given.pop(name) for name in itertools.takewhile(given.__contains__, ours)]
+            return function(*first, **given)
+
+        call.__signature__ = theirs  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
 
     return decorate
 

@@ -21,7 +21,7 @@ from funcdiff.primitives.comparison import rint
 from funcdiff.primitives.domains import AROUND_ZERO, POSITIVE, REALS, UNIT, on
 from funcdiff.primitives.special.hypergeometric import weak_hyp2f1
 from funcdiff.primitives.special.quadrature import NEGLIGIBLE
-from funcdiff.primitives.special.shared import in_precision_of, outputs
+from funcdiff.primitives.special.shared import alike, in_precision_of, outputs
 from funcdiff.primitives.trigonometric import cos, sin
 
 # --- Carlson's integrals with any exponents -----------------------------------------------------------------
@@ -174,25 +174,24 @@ def _reduced(phi: Any) -> tuple[Any, Any, Any]:
     return turns, sin(rest), cos(rest)
 
 
-def _weak_number(m: Any) -> Any:
-    return m if hasattr(m, "dtype") else np.float64(m)
-
-
 def _ellipkinc_m(phi: Any, m: Any) -> Any:
     """Derivative of the integral of the first kind wrt m (19.25.5)."""
+    phi, m = alike(phi, m)
     turns, s, c = _reduced(phi)
     rest = s * s * s / 6 * elliprd(c * c, 1.0, 1 - m * s * s)
-    return rest + scale(2 * turns, _ellipk_slope(_weak_number(m)))
+    return rest + scale(2 * turns, _ellipk_slope(m))
 
 
 def _ellipeinc_m(phi: Any, m: Any) -> Any:
     """Derivative of the integral of the second kind wrt m (19.25.9)."""
+    phi, m = alike(phi, m)
     turns, s, c = _reduced(phi)
     rest = s * s * s / -6 * elliprd(c * c, 1 - m * s * s, 1.0)
-    return rest + scale(2 * turns, _ellipe_slope(_weak_number(m)))
+    return rest + scale(2 * turns, _ellipe_slope(m))
 
 
 def _delta(phi: Any, m: Any) -> Any:
+    phi, m = alike(phi, m)
     s = sin(phi)
     return sqrt(1 - m * s * s)
 

@@ -16,7 +16,7 @@ from funcdiff.primitives.linalg import matrix_functions as functions
 from funcdiff.primitives.linalg.common import imaginary_part, real_part
 from funcdiff.primitives.linalg.solve import inv, solve
 from funcdiff.primitives.product import matmul, row
-from funcdiff.scipy._protocol import double, follows, over_stacks, plain, square
+from funcdiff.scipy._protocol import as_installed, double, follows, over_stacks, plain, square
 
 
 def _refuse_disp(name: str, disp: Any) -> None:
@@ -57,6 +57,7 @@ def expm_cond(A: Any, check_finite: bool = True) -> Any:
 
 
 @follows(sl.logm)
+@as_installed(sl.logm)
 def logm(A: Any, disp: Any = UNSET) -> Any:
     """Principal logarithm of a matrix."""
     _refuse_disp("logm", disp)
@@ -64,6 +65,7 @@ def logm(A: Any, disp: Any = UNSET) -> Any:
 
 
 @follows(sl.sqrtm)
+@as_installed(sl.sqrtm)
 def sqrtm(A: Any, disp: Any = UNSET, blocksize: Any = UNSET) -> Any:
     """Principal square root of a matrix."""
     _refuse_disp("sqrtm", disp)
@@ -71,6 +73,7 @@ def sqrtm(A: Any, disp: Any = UNSET, blocksize: Any = UNSET) -> Any:
 
 
 @follows(sl.signm)
+@as_installed(sl.signm)
 def signm(A: Any, disp: Any = UNSET) -> Any:
     """Sign of a matrix."""
     _refuse_disp("signm", disp)

@@ -22,7 +22,7 @@ from funcdiff.primitives.linalg.spectra import (
 )
 from funcdiff.primitives.linalg.systems import solve_triangular
 from funcdiff.primitives.product import conjugate, matmul, matvec, row
-from funcdiff.scipy._protocol import follows, over_stacks, square
+from funcdiff.scipy._protocol import as_installed, follows, over_stacks, square
 
 # --- general matrices ---------------------------------------------------------------------------------------
 
@@ -86,16 +86,18 @@ def _left(a: Any, b: Any, v: Any) -> Any:
 
 
 @follows(sl.eigvals)
+@as_installed(sl.eigvals)
 @over_stacks(2, 2)
 def eigvals(
     a: Any,
     b: Any = None,
     overwrite_a: bool = False,
+    overwrite_b: bool = False,
     check_finite: bool = True,
     homogeneous_eigvals: bool = False,
 ) -> Any:
     """Eigenvalues of a matrix, or of a pencil with invertible `b`."""
-    del overwrite_a
+    del overwrite_a, overwrite_b
     _refuse_homogeneous(b, homogeneous_eigvals)
     a = square(a, check_finite)
     if b is None:

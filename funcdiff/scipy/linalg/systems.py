@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -190,12 +191,19 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
     return _cholesky_factor(square(a, check_finite), upper=not lower)
 
 
+@functools.cache
+def _other_triangle_is_kept() -> bool:
+    """Tell whether SciPy's `cho_factor` leaves elements of the matrix beside the factor, as before SciPy 1.18."""
+    return bool(sl.cho_factor(np.array([[2.0, 1.0], [1.0, 2.0]]))[0][1, 0])
+
+
 @follows(sl.cho_factor)
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """Cholesky factor with, as in SciPy, the elements of `a` left in its other triangle."""
+    """Cholesky factor with, as in SciPy, zeros or the elements of `a` in its other triangle."""
     del overwrite_a
     a = square(a, check_finite)
-    return _cholesky_factor(a, upper=not lower) + a * triangle_like(a, not lower, 0.0), lower
+    factor = _cholesky_factor(a, upper=not lower)
+    return factor + a * triangle_like(a, not lower, 0.0) if _other_triangle_is_kept() else factor, lower
 
 
 @follows(sl.cho_solve)
