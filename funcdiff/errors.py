@@ -10,6 +10,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from types import FrameType
 from typing import ClassVar
 
@@ -145,6 +146,13 @@ _LIBRARIES = ("numpy", "scipy")
 
 def _internal() -> tuple[str, ...]:
     """Return the folders whose code is not the user's."""
+    modules = sys.modules
+    return _folders("numpy" in modules, "scipy" in modules)
+
+
+@cache
+def _folders(*_loaded: bool) -> tuple[str, ...]:
+    """Return the folders of what is loaded; asked for with every record of a program."""
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES)
     return (_OWN, _GENERATED, *(os.path.dirname(file) + os.sep for file in files if file))
 
