@@ -42,6 +42,11 @@ def keep_all(recorder: Any, items: Any) -> Any:
     return items
 
 
+def is_frozen(x: Any) -> bool:
+    """Tell whether an array is read-only because a recording that goes on holds it."""
+    return id(x) in _frozen
+
+
 def _freeze(recorder: Any, x: Any) -> None:
     array: Any = x
     while type(array) is np.ndarray:

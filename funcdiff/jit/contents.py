@@ -1,7 +1,8 @@
 """What captured arrays held when a program was recorded, to be compared at each call.
 
 A program has computed with their values: they are its constants, or what constants, shapes and the decisions of
-Python's control flow were made of. So a write into one of them is a reason to record anew.
+Python's control flow were made of. So a write into one of them is a reason to record anew. An array that has its own
+memory and is read-only is taken at its word: it is looked at whether it still is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.core.constants import is_frozen
+
+_WRITEABLE = 0x0400  # NumPy's flag
 FEW = 2048  # bytes up to which comparing two strings of them is the fastest
 
 
@@ -27,8 +31,13 @@ class Content:
     def __init__(self, x: np.ndarray) -> None:
         self.array = x
         self.layout = (x.shape, x.strides, x.dtype)
-        self.saved = x.tobytes("A")
+        self.is_frozen = (
+            x.base is None and not x.flags.writeable and not is_frozen(x)
+        )  # not by a tape around it
+        self.saved = b"" if self.is_frozen else x.tobytes("A")
         self._words: tuple[Any, Any] | None = None
+        if self.is_frozen:
+            return
         if x.nbytes > FEW and (x.flags.c_contiguous or x.flags.f_contiguous):
             flat = np.asarray(x).reshape(-1, order="A").view(np.uint8)
             words: Any = np.uint64 if x.nbytes % 8 == 0 else np.uint8
@@ -39,6 +48,8 @@ class Content:
         x = self.array
         if (x.shape, x.strides, x.dtype) != self.layout:
             return False
+        if self.is_frozen:
+            return not x.flags.writeable
         if self._words is None:
             return x.tobytes("A") == self.saved
         now, then = self._words
@@ -47,19 +58,19 @@ class Content:
     def table(self) -> bytes | None:
         """Return what the builtin compares; None if the elements do not lie in runs at equal distances.
 
-        Words: where the data are, the dtype, the number of axes; bytes of a run, how many runs, their distance;
-        lengths and strides. Then the runs.
+        Words: where the data are, the dtype, the number of axes; bytes of a run, how many runs, their distance; flags
+        that must not be set; lengths and strides. Then the runs.
         """
         x = self.array
-        runs = _runs(x)
+        runs = (x.itemsize, 0, 0) if self.is_frozen else _runs(x)
         if runs is None:
             return None
         length, count, distance = runs
         lie = np.lib.stride_tricks.as_strided(
             np.asarray(x), (count, length // x.itemsize), (distance, x.itemsize), writeable=False
         )
-        data = x.__array_interface__["data"][0]
-        words = [data, id(x.dtype), x.ndim, length, count, distance, *x.shape, *x.strides]
+        place = [x.__array_interface__["data"][0], id(x.dtype), x.ndim]
+        words = [*place, *runs, _WRITEABLE if self.is_frozen else 0, *x.shape, *x.strides]
         return struct.pack(f"<{len(words)}q", *words) + lie.tobytes()
 
 

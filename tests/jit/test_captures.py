@@ -192,6 +192,46 @@ def test_an_array_that_changes_all_the_time():
     assert count.calls == calls  # compiled again
 
 
+def test_a_read_only_array_is_taken_at_its_word():
+    w, count = np.arange(6.0), Counted()
+    w.flags.writeable = False
+
+    def f(x):
+        count.calls += 1
+        return x * w
+
+    compiled = jit(f)
+    for _ in range(3):
+        assert_array_equal(compiled(X), X * np.arange(6.0))
+    assert count.calls == 1
+    assert not Captures(f).contents[id(w)].saved
+    w.flags.writeable = True
+    w[:] = 7
+    for _ in range(3):
+        assert_array_equal(compiled(X), X * 7)
+    w[:] = 8
+    assert_array_equal(compiled(X), X * 8)
+    read_only_view = np.broadcast_to(w[:1], 6)
+    viewing = jit(lambda x: x * read_only_view)
+    for n in (8.0, 9.0):
+        w[0] = n
+        assert_array_equal(viewing(X), X * n)
+
+
+def test_an_array_that_a_tape_around_the_call_holds():
+    w = np.ones(2000)
+    x = np.linspace(0.0, 1.0, 2000)
+    compiled = jit(lambda x: np.sum(x * w))
+
+    def f(x):
+        return np.sum(x * w) + compiled(x)  # w is read-only from its first use until f returns
+
+    for n in (1.0, 2.0, 3.0):
+        w[:] = n
+        for _ in range(2):
+            assert_array_equal(fd.grad(f)(x), np.full(2000, 2 * n))
+
+
 def test_copies_are_taken_once():
     w = np.ones(6)
 

@@ -101,7 +101,15 @@ entry:
   %axes.same = icmp eq i64 %axes, %old.axes
   %same.0 = and i1 %data.same, %descriptor.same
   %same.1 = and i1 %same.0, %axes.same
-  br i1 %same.1, label %placed, label %no
+  %flags.at = getelementptr i8, ptr %x, i64 {layout.FLAGS}
+  %flags.int = load i32, ptr %flags.at
+  %flags = zext i32 %flags.int to i64
+  %excluded.at = getelementptr i64, ptr %words, i64 6
+  %excluded = load i64, ptr %excluded.at
+  %set = and i64 %flags, %excluded
+  %flags.same = icmp eq i64 %set, 0
+  %same.2 = and i1 %same.1, %flags.same
+  br i1 %same.2, label %placed, label %no
 placed:
   %length.at = getelementptr i64, ptr %words, i64 3
   %length = load i64, ptr %length.at
@@ -114,7 +122,7 @@ placed:
   %shape = load ptr, ptr %shape.at
   %strides.at = getelementptr i8, ptr %x, i64 {layout.STRIDES}
   %strides = load ptr, ptr %strides.at
-  %old.shape = getelementptr i64, ptr %words, i64 6
+  %old.shape = getelementptr i64, ptr %words, i64 7
   %old.strides = getelementptr i8, ptr %old.shape, i64 %bytes
   %saved = getelementptr i8, ptr %old.strides, i64 %bytes
   %shape.order = call i32 @memcmp(ptr %shape, ptr %old.shape, i64 %bytes)
