@@ -262,12 +262,17 @@ def others(x: Any, axis: tuple[int, ...]) -> Any:
     rest = tuple(n for n in range(len(x.shape)) if n not in axis)
     order = (*rest, *axis)
     last = len(rest)
-    moved = transpose(x, axes=order)
-    flat = reshape(moved, shape=(*(x.shape[n] for n in rest), math.prod(x.shape[n] for n in axis)))
+    in_place = order == tuple(range(len(x.shape)))
+    moved = x if in_place else transpose(x, axes=order)
+    flat = moved
+    if len(axis) != 1:
+        flat = reshape(moved, shape=(*(x.shape[n] for n in rest), math.prod(x.shape[n] for n in axis)))
     before = shifted(cumprod(flat, axis=last), last, 1)
     after = flip(shifted(cumprod(flip(flat, last), axis=last), last, 1), last)
-    product = reshape(before * after, shape=moved.shape)
-    return transpose(product, axes=tuple(int(n) for n in np.argsort(order)))
+    product = before * after
+    if len(axis) != 1:
+        product = reshape(product, shape=moved.shape)
+    return product if in_place else transpose(product, axes=tuple(int(n) for n in np.argsort(order)))
 
 
 prod = general(

@@ -16,7 +16,7 @@ from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch._views import in_place, view
 from funcdiff.compat.torch.ops import reductions
-from funcdiff.compat.torch.ops.shapes import reshape, unsqueeze
+from funcdiff.compat.torch.ops.shapes import as_column, reshape, unsqueeze
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.numpy.subscripts import explicit_subscripts
 from funcdiff.primitives.shape import reshape as p_reshape
@@ -247,8 +247,9 @@ def outer(input: Tensor, vec2: Tensor) -> Any:
         raise RuntimeError(
             f"outer: Expected 1-D argument {'self' if input.ndim != 1 else 'vec2'}, but got {input.ndim if input.ndim != 1 else vec2.ndim}-D"
         )
-    n = input.value.size
-    return reshape(input, n, 1) * vec2
+    if type(input.value) is not np.ndarray:
+        return reshape(input, -1, 1) * vec2
+    return as_column(input) * vec2
 
 
 ger = method(outer, "outer", "ger")

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._apply import (
-    method,
-)
-from funcdiff.compat.torch._graph import Output, node_class
-from funcdiff.compat.torch._recorder import edge_of, lift, lower, primitive_node
+from funcdiff.compat.torch._apply import method
+from funcdiff.compat.torch._graph import Node, Output, new_node, node_class
+from funcdiff.compat.torch._recorder import edge_of, lift, lower
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, _View, new_tensor
 from funcdiff.compat.torch._views import view as as_view
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.shapes import _Slice
-from funcdiff.core.declare import general
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.matching import written_out
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem
@@ -32,6 +31,22 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Any:
     if length < 0 or begin + length > size:
         raise RuntimeError(f"start ({begin}) + length ({length}) exceeds dimension size ({size}).")
     return as_view(_Slice, getitem, {"index": (*(slice(None),) * axis, slice(begin, begin + length))}, input)
+
+
+class _PartsNode(Node):
+    """Parts that follow each other: ``record = (shapes, dtype, axis, whether they lack the axis)``."""
+
+    __slots__ = ()
+
+    def pull(self, g: Any) -> Any:
+        shapes, kind, axis, single = self.record
+        parts = [
+            np.zeros(shape, kind) if part is None else written_out(part, ArrayType(shape, kind))
+            for part, shape in zip(g, shapes, strict=True)
+        ]
+        return (REGISTRY["stack" if single else "concatenate"].function(*parts, axis=axis),)
+
+    pull_recorded = pull
 
 
 def _several(name: str, input: Tensor, axis: int, bounds: Any) -> tuple[Any, ...]:
@@ -56,42 +71,12 @@ def _several(name: str, input: Tensor, axis: int, bounds: Any) -> tuple[Any, ...
         base.seen, base.forbidden = seen, label
         outs.append(out)
     if edge is not None and STATE.recording and outs:
-        params = {"axis": axis, "bounds": None if bounds is None else tuple(bounds)}
-        found = tuple(o.value for o in outs)
-        node = primitive_node(node_class(name), _parts.primitive, (input.value,), (edge,), params, found)
-        rule, at, primitive, _kept, _params, _out, kinds = node.record
-        node.record = (rule, at, primitive, (kinds[0],), params, None, kinds)  # it keeps no values
+        record = ([o.value.shape for o in outs], input.value.dtype, axis, bounds is None)
+        node = new_node(node_class(name, _PartsNode), (edge,), record, None, None)
+        node.outputs, node.several = len(outs), True
         for n, out in enumerate(outs):
             out.edge = Output(node, n)
     return tuple(outs)
-
-
-def _parts_of(x: Any, *, axis: int, bounds: Any) -> Any:
-    lead = (slice(None),) * axis
-    places: Any = range(x.shape[axis]) if bounds is None else [slice(b, e) for b, e in bounds]
-    return tuple(x[(*lead, place)] for place in places)
-
-
-def _join(g: Any, _out: Any, _x: Any, *, axis: int, bounds: Any) -> Any:
-    return REGISTRY["stack" if bounds is None else "concatenate"].function(*g, axis=axis)
-
-
-def _batch_parts(values: Any, _flags: Any, _size: int, *, axis: int, bounds: Any) -> Any:
-    return _parts(values[0], axis=axis + 1, bounds=bounds)
-
-
-_parts: Any = general(
-    _parts_of,
-    transposes=[_join],
-    batch=_batch_parts,
-    name="parts",
-    multiple_outputs=True,
-    samples=lambda rng: [
-        ((rng.standard_normal((4, 2)),), {"axis": 0, "bounds": ((0, 1), (1, 4))}),
-        ((rng.standard_normal((4, 2)),), {"axis": 1, "bounds": None}),
-    ],
-    doc="Slices that follow each other along an axis, or all its places.",
-)
 
 
 @method

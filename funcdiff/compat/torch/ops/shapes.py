@@ -133,6 +133,13 @@ def reshape(input: Tensor, *shape: Any) -> Any:
     return linear(_Unsafe, p_reshape, clone(input), params) if found is None else found
 
 
+def as_column(input: Tensor) -> Any:
+    """Return a view of a vector as a matrix of one column."""
+    value = input.value
+    shape = (value.size, 1)
+    return view_onto(_ViewNode, p_reshape, {"shape": shape}, input, value.reshape(shape))
+
+
 @method
 def view_as(input: Tensor, other: Tensor) -> Any:
     """As `Tensor.view_as`."""
