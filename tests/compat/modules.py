@@ -188,8 +188,57 @@ I.xavier_uniform_(w)
 I.kaiming_normal_(w)
 """
 
-PROGRAMS = MODELS | {
-    name: text
-    for name, text in list(globals().items())
-    if name.isupper() and isinstance(text, str) and name not in ("TRAIN", "LINEAR")
-}
+BULLETS = r"""
+import torch
+def t(s):
+    try:
+        print(s, '->', eval(s, globals()))
+    except Exception as e:
+        print(s, '!!', type(e).__name__, str(e))
+def r(s):
+    try:
+        exec(s, globals())
+    except Exception as e: print(s,'!!',type(e).__name__,str(e))
+nn=torch.nn
+torch.manual_seed(0)
+m=nn.Sequential(nn.Linear(2,3),nn.ReLU(),nn.Linear(3,1))
+t("m"); t("[n for n,_ in m.named_parameters()]"); t("list(m.state_dict())"); t("m.state_dict()['0.bias']"); t("m[0]"); t("m[0:2]"); t("len(m)"); t("m[5]"); t("list(m.children())"); t("[type(x).__name__ for x in m.modules()]"); t("m.training, m.eval().training, m.train().training"); t("m(torch.ones(2,3))"); t("m(torch.ones(2))")
+t("m.load_state_dict({'a':1})"); t("m.load_state_dict({'a':torch.ones(1)},strict=False)"); t("m.load_state_dict(m.state_dict())"); t("m.get_parameter('0.weight').shape"); t("m.get_submodule('1')"); t("m.get_submodule('7')"); t("m.get_parameter('0.x')"); t("m.foo"); t("m.requires_grad_(False)[0].weight.requires_grad"); t("m.double()[0].weight.dtype"); t("m.float()[0].weight.dtype"); t("m.to(torch.float64)[0].bias.dtype"); t("m.to('cpu') is m"); t("m.half()[0].bias.dtype"); m.float(); m.requires_grad_(True)
+t("sum(p.numel() for p in m.parameters())"); t("m.apply(lambda x: None) is m"); t("m.zero_grad()")
+class N(nn.Module):
+    def __init__(self):
+        super().__init__(); self.w=nn.Parameter(torch.ones(2)); self.register_buffer('b',torch.zeros(2)); self.register_buffer('c',torch.zeros(1),persistent=False); self.l=nn.ModuleList([nn.Linear(1,1)]); self.d=nn.ModuleDict({'x':nn.ReLU()}); self.p=nn.ParameterList([torch.ones(1)]); self.x=3
+    def forward(self,x): return self.w*x+self.b
+n=N(); t("n"); t("list(n.state_dict())"); t("dict(n.named_buffers())"); t("n(torch.ones(2))"); t("[k for k,_ in n.named_modules()]"); t("n._get_name()"); t("n.extra_repr()"); t("n.w");
+r("n.w=torch.ones(2)"); r("n.w=None; print(n.w, list(n.state_dict()))"); r("n.b=nn.Parameter(torch.ones(2)); print(list(n.state_dict()))"); r("n.register_parameter('w',torch.ones(2))"); r("n.register_buffer('x',torch.ones(1))"); r("n.register_parameter('a.b',None)"); r("n.register_buffer('',None)"); r("n.add_module('q',3)"); r("n.register_module('z',nn.ReLU()); print(n.z)"); r("del n.z; n.z"); r("n.register_parameter('w2', (torch.ones(1,requires_grad=True)*2))")
+class B(nn.Module):
+    def __init__(self): self.w=nn.Parameter(torch.ones(1))
+t("B()");
+class C(nn.Module):
+    def __init__(self): self.l=nn.Linear(1,1)
+t("C()")
+h=[]; f=m[0].register_forward_hook(lambda mod,i,o: h.append(('fwd',type(mod).__name__,i[0].shape,o.shape))); p=m[0].register_forward_pre_hook(lambda mod,i: h.append(('pre',len(i)))); bb=m[0].register_full_backward_hook(lambda mod,gi,go: h.append(('bwd',gi,go[0].shape)));
+m(torch.ones(2,2)).sum().backward(); print(h); f.remove(); p.remove(); bb.remove(); h.clear(); m(torch.ones(2,2)); print(h)
+f=m.register_forward_hook(lambda mod,i,o: o*0+5); t("m(torch.ones(1,2))"); f.remove()
+f=m.register_forward_hook(lambda mod,args,kwargs,o: print('kw',kwargs), with_kwargs=True); r("m(torch.ones(1,2))"); f.remove()
+f=m.register_forward_pre_hook(lambda mod,args,kwargs: (args,kwargs), with_kwargs=True); t("m(torch.ones(1,2)).shape"); f.remove()
+t("nn.Parameter(torch.ones(2))"); t("nn.Parameter(torch.ones(2),requires_grad=False)"); t("nn.Parameter(torch.tensor([1]))"); t("isinstance(nn.Parameter(torch.ones(1)),torch.Tensor), type(nn.Parameter(torch.ones(1))*2), type(nn.Parameter(torch.ones(1)).data)"); t("type(torch.ones(1)), type(torch.ones(1).shape), torch.Tensor, torch.float32, type(torch.float32), torch.device('cpu'), type(torch.device('cpu'))")
+t("nn.Linear(2,3,bias=False)"); t("nn.Linear(2,3).extra_repr()"); t("nn.Linear(2,3,dtype=torch.double).weight.dtype"); t("nn.Identity()(3)"); t("nn.Flatten()(torch.ones(2,3,4)).shape"); t("nn.Unflatten(1,(2,3))(torch.ones(4,6)).shape")
+t("nn.Sequential()"); t("nn.Sequential(3)"); t("nn.ModuleList([nn.ReLU(),nn.ReLU(),nn.Tanh()])"); t("nn.ModuleDict({'a':nn.ReLU()})"); t("nn.ParameterList([torch.ones(2),torch.ones(1,2)])"); t("nn.ParameterDict({'a':torch.ones(2)})"); t("nn.ModuleList()");
+import collections
+t("nn.Sequential(collections.OrderedDict([('a',nn.ReLU()),('b',nn.Linear(1,2))]))"); s=nn.Sequential(nn.ReLU()); s.append(nn.Tanh()); s.insert(0,nn.Sigmoid()); s.extend([nn.GELU()]); t("s"); r("del s[0]; print(s)"); t("s[-1]"); t("s+nn.Sequential(nn.ReLU())"); t("s.pop(0)")
+t("nn.Embedding(3,2,padding_idx=0)(torch.tensor([0,2]))"); t("nn.Embedding(3,2)(torch.tensor([5]))"); t("nn.Embedding.from_pretrained(torch.ones(2,2))"); t("nn.CrossEntropyLoss(weight=torch.ones(2))"); t("nn.CrossEntropyLoss()(torch.ones(1,2),torch.tensor([1]))"); t("nn.CrossEntropyLoss(reduction='bad')(torch.ones(1,2),torch.tensor([1]))"); t("nn.CrossEntropyLoss()(torch.ones(1,2),torch.tensor([1.]))"); t("nn.CrossEntropyLoss()(torch.ones(2,2),torch.tensor([1]))"); t("nn.MSELoss()(torch.ones(2),torch.ones(3))"); t("nn.MSELoss()(torch.ones(2),torch.ones(1))"); t("nn.BCELoss()(torch.tensor([2.]),torch.tensor([1.]))"); t("nn.BCELoss()(torch.ones(2),torch.ones(1))"); t("nn.BCEWithLogitsLoss()(torch.ones(2),torch.ones(3))"); t("nn.NLLLoss()(torch.ones(2,2),torch.tensor([0,3]))")
+t("nn.LSTM(2,3,2,bidirectional=True,batch_first=True)"); t("nn.LSTM(2,3)(torch.ones(4,2))[0].shape"); t("nn.LSTM(2,3)(torch.ones(4,1,5))"); t("nn.GRUCell(2,3)(torch.ones(1,2)).shape"); t("nn.RNN(2,3,nonlinearity='relu')"); t("nn.LSTM(2,3,dropout=.5)")
+t("nn.utils.clip_grad_norm_(m.parameters(),1.)"); t("nn.utils.parameters_to_vector(m.parameters()).shape"); t("nn.Softmax()(torch.ones(2,2))"); t("nn.functional.softmax(torch.ones(2),dim=0)"); t("nn.functional.dropout(torch.ones(2),2.)"); t("nn.functional.relu(torch.tensor([-1.,1.]),inplace=True)"); t("nn.LayerNorm(3)(torch.ones(2,4))"); t("nn.BatchNorm1d(3)(torch.ones(2,4))"); t("nn.BatchNorm1d(3)(torch.ones(1,3))"); t("nn.GroupNorm(2,4)(torch.ones(1,3,2))"); t("nn.Conv2d(1,1,5)(torch.ones(1,1,3,3))"); t("nn.Linear(2,2)(torch.ones(2,dtype=torch.double))"); t("nn.Linear(2,2)(torch.ones(1,2).long())")
+import copy; t("copy.deepcopy(m)(torch.ones(1,2)).shape"); t("copy.copy(m) is m")
+"""
+
+PROGRAMS = (
+    {"BULLETS": BULLETS}
+    | MODELS
+    | {
+        name: text
+        for name, text in list(globals().items())
+        if name.isupper() and isinstance(text, str) and name not in ("TRAIN", "LINEAR")
+    }
+)

@@ -16,6 +16,7 @@ FROM_NUMPY: dict[Any, dtype] = {}
 class dtype:
     """A data type: `torch.float32` and its relatives."""
 
+    __module__ = "torch"
     __slots__ = ("is_complex", "is_floating_point", "itemsize", "name", "numpy", "type_name")
 
     def __init__(self, name: str, numpy: Any, type_name: str) -> None:
@@ -141,6 +142,10 @@ class Size(tuple[int, ...]):
     """The shape of a tensor."""
 
     __slots__ = ()
+    __module__ = "torch"
+
+    def __reduce__(self) -> Any:
+        return _size, (tuple(self),)
 
     def numel(self) -> int:
         """Return the number of elements."""
@@ -161,10 +166,18 @@ class Size(tuple[int, ...]):
         return Size(tuple.__add__(self, other))
 
 
+def _size(lengths: Any) -> Size:
+    return Size(lengths)
+
+
 class device:
     """Where a tensor lies: always the CPU."""
 
+    __module__ = "torch"
     __slots__ = ("index", "type")
+
+    def __reduce__(self) -> Any:
+        return _device, (str(self),)
 
     def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
@@ -191,6 +204,10 @@ class device:
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def _device(name: str) -> device:
+    return device(name)
 
 
 CPU = device("cpu")

@@ -84,6 +84,7 @@ class Tensor:
 
     __slots__ = ("__dict__", "__weakref__", "base", "edge", "value", "version")
     __array_priority__ = 1000.0
+    __module__ = "torch"
 
     value: Any
     edge: Any
@@ -478,7 +479,9 @@ class Tensor:
         return out
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), np.array(plain(self)), self.requires_grad)
+        kind = type(self)
+        own = kind.__name__ if kind.__module__.partition(".")[0] == "torch" else kind
+        return _rebuild, (own, np.array(plain(self)), self.requires_grad)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__reduce__()
@@ -509,6 +512,11 @@ def owner_of(x: Any) -> Any:
 
 
 def _rebuild(cls: Any, value: Any, requires_grad: bool) -> Any:
+    if isinstance(cls, str):  # one of PyTorch's, which the module `torch` may not be there to name
+        from funcdiff.compat.torch.nn.parameter import Buffer, Parameter
+
+        known: dict[str, Any] = {"Tensor": Tensor, "Parameter": Parameter, "Buffer": Buffer}
+        cls = known[cls]
     return wrap(value, cls).requires_grad_(requires_grad)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite
+from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._graph import Node, new_node, node_class, recorded
 from funcdiff.compat.torch._recorder import edge_of, lift, lower
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
@@ -87,12 +88,17 @@ def affine(bias: Tensor, input: Tensor, turned: Tensor) -> Any:
 
 def linear(input: Tensor, weight: Tensor, bias: Any = None) -> Any:
     """As `torch.nn.functional.linear`."""
+    if input.value.dtype != weight.value.dtype:
+        a, b = (FROM_NUMPY[x.value.dtype].type_name for x in (input, weight))
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {a} and {b}")
     same = bias is not None and input.value.dtype == weight.value.dtype == bias.value.dtype
     if same and len(input.value.shape) == 2 and len(weight.value.shape) == 2:
         m, n = input.value.shape, weight.value.shape
         if m[1] != n[1]:
             raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m[0]}x{m[1]} and {n[1]}x{n[0]})")
         return affine(bias, input, turned_over(weight))
+    if bias is not None and len(input.value.shape) == 1 and same:
+        return linear(input.unsqueeze(0), weight, bias).view(-1)
     out = matmul(input, turned_over(weight))
     return out if bias is None else out + bias
 

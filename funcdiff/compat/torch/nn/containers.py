@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
@@ -13,7 +14,66 @@ from funcdiff.compat.torch.nn.module import Module
 from funcdiff.compat.torch.nn.parameter import Parameter
 
 
-class Sequential(Module):
+class _Modules(Module):
+    """What lists of modules share; they are named by their places."""
+
+    def _items(self) -> list[Any]:
+        return list(self._modules.values())
+
+    def _renumber(self, modules: Iterable[Any]) -> None:
+        items = list(modules)
+        self._modules.clear()
+        self._modules.update((str(n), m) for n, m in enumerate(items))
+
+    def _place(self, index: int) -> int:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range")
+        return index % len(self)
+
+    def __setitem__(self, index: int, module: Any) -> None:
+        setattr(self, list(self._modules)[self._place(index)], module)
+
+    def __delitem__(self, index: Any) -> None:
+        items = self._items()
+        del items[index if isinstance(index, slice) else self._place(index)]
+        self._renumber(items)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items())
+
+    def append(self, module: Any) -> Self:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def insert(self, index: int, module: Any) -> Any:
+        """Add a module before another."""
+        items = self._items()
+        items.insert(index, module)
+        self._renumber(items)
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Self:
+        """Add modules at the end."""
+        for m in list(modules):
+            self.append(m)
+        return self
+
+    def pop(self, key: int) -> Any:
+        """Take a module out."""
+        found = self._items()[self._place(key)]
+        del self[key]
+        return found
+
+    def __iadd__(self, other: Any) -> Self:
+        return self.extend(other)
+
+
+class Sequential(_Modules):
     """Modules one after the other."""
 
     def __init__(self, *args: Any) -> None:
@@ -28,32 +88,15 @@ class Sequential(Module):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return list(self._modules.values())[index]
+        return self._items()[self._place(index)]
 
-    def __setitem__(self, index: int, module: Any) -> None:
-        setattr(self, list(self._modules)[index], module)
+    def __add__(self, other: Any) -> Any:
+        return Sequential(*self, *other)
 
-    def __delitem__(self, index: int) -> None:
-        kept = [m for n, m in enumerate(self._modules.values()) if n != index % len(self)]
-        self._modules.clear()
-        self._modules.update((str(n), m) for n, m in enumerate(kept))
+    def __mul__(self, times: int) -> Any:
+        return Sequential(*self._items() * times)
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
-
-    def append(self, module: Any) -> Self:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Any]) -> Self:
-        """Add modules at the end."""
-        for m in modules:
-            self.append(m)
-        return self
+    __rmul__ = __mul__
 
     def forward(self, input: Any) -> Any:
         for module in self._modules.values():
@@ -61,12 +104,19 @@ class Sequential(Module):
         return input
 
 
-class ModuleList(Module):
+class ModuleList(_Modules):
     """A list of modules."""
 
     def __init__(self, modules: Iterable[Any] | None = None) -> None:
         super().__init__()
         self.extend(modules or ())
+
+    def __getitem__(self, index: Any) -> Any:
+        items = self._items()
+        return type(self)(items[index]) if isinstance(index, slice) else items[self._place(index)]
+
+    def __add__(self, other: Iterable[Any]) -> Any:
+        return ModuleList([*self, *other])
 
     def __repr__(self) -> str:
         """Write the modules, equal ones that follow each other once."""
@@ -81,43 +131,6 @@ class ModuleList(Module):
             return f"{self._get_name()}()"
         lines = [f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}" for a, b, text in runs]
         return f"{self._get_name()}(\n  " + "\n".join(lines).replace("\n", "\n  ") + "\n)"
-
-    def _key(self, index: int) -> str:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
-        return str(index % len(self))
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self._modules.values())[index])
-        return self._modules[self._key(index)]
-
-    def __setitem__(self, index: int, module: Any) -> None:
-        self._modules[self._key(index)] = module
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
-
-    def append(self, module: Any) -> Self:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Any]) -> Self:
-        """Add modules at the end."""
-        for m in modules:
-            self.append(m)
-        return self
-
-    def insert(self, index: int, module: Any) -> None:
-        """Add a module before another."""
-        items = list(self._modules.values())
-        items.insert(index, module)
-        self._modules.clear()
-        self._modules.update((str(n), m) for n, m in enumerate(items))
 
 
 class ModuleDict(Module):
@@ -165,16 +178,31 @@ class ParameterList(Module):
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        for v in values or ():
-            self.append(v)
+        self.extend(values or ())
 
     def append(self, value: Any) -> Self:
         """Add a parameter at the end."""
         self.register_parameter(str(len(self)), _parameter(value))
         return self
 
-    def __getitem__(self, index: int) -> Any:
-        return self._parameters[str(index % len(self))]
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add parameters at the end."""
+        for v in list(values):
+            self.append(v)
+        return self
+
+    def _place(self, index: int) -> str:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range")
+        return str(index % len(self))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return self._parameters[self._place(index)]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._parameters[self._place(index)] = _parameter(value)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -182,14 +210,23 @@ class ParameterList(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._parameters.values())
 
+    def __iadd__(self, other: Iterable[Any]) -> Self:
+        return self.extend(other)
+
+    def extra_repr(self) -> str:
+        lines = [
+            f"  ({n}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+            for n, p in enumerate(self)
+        ]
+        return "\n".join(lines)
+
 
 class ParameterDict(Module):
     """Parameters by name."""
 
-    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, parameters: Any = None) -> None:
         super().__init__()
-        for name, v in (parameters or {}).items():
-            self[name] = v
+        self.update(parameters or {})
 
     def __getitem__(self, key: str) -> Any:
         return self._parameters[key]
@@ -197,15 +234,49 @@ class ParameterDict(Module):
     def __setitem__(self, key: str, value: Any) -> None:
         self.register_parameter(key, _parameter(value))
 
+    def __delitem__(self, key: str) -> None:
+        del self._parameters[key]
+
     def __len__(self) -> int:
         return len(self._parameters)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parameters)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._parameters
+
+    def update(self, parameters: Any) -> None:
+        """Add or replace parameters."""
+        for name, v in parameters.items() if hasattr(parameters, "items") else parameters:
+            self[name] = v
+
+    def pop(self, key: str) -> Any:
+        """Take a parameter out."""
+        return self._parameters.pop(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a parameter, or something else if it is not there."""
+        return self._parameters.get(key, default)
+
+    def keys(self) -> Iterable[str]:
+        """Give the names."""
+        return self._parameters.keys()
+
+    def values(self) -> Iterable[Any]:
+        """Give the parameters."""
+        return self._parameters.values()
+
     def items(self) -> Iterable[tuple[str, Any]]:
         """Give names and parameters."""
         return self._parameters.items()
+
+    def extra_repr(self) -> str:
+        lines = [
+            f"  ({k}): Parameter containing: [{p.type()} of size {'x'.join(map(str, p.shape))}]"
+            for k, p in self.items()
+        ]
+        return "\n".join(lines)
 
 
 def _parameter(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -272,20 +273,25 @@ def glu(input: Tensor, dim: int = -1) -> Any:
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """As `torch.nn.functional.softmax`."""
-    return _softmax(input, _implicit(input) if dim is None else dim, dtype)
+    return _softmax(input, _implicit("softmax", input) if dim is None else dim, dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """As `torch.nn.functional.log_softmax`."""
-    return _log_softmax(input, _implicit(input) if dim is None else dim, dtype)
+    return _log_softmax(input, _implicit("log_softmax", input) if dim is None else dim, dtype)
 
 
 def softmin(input: Tensor, dim: int | None = None) -> Any:
     """As `torch.nn.functional.softmin`."""
-    return softmax(-input, dim)
+    return _softmax(-input, _implicit("softmin", input) if dim is None else dim)
 
 
-def _implicit(input: Tensor) -> int:
+def _implicit(name: str, input: Tensor) -> int:
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        UserWarning,
+        stacklevel=4,
+    )
     return 0 if input.ndim in (0, 1, 3) else 1
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import applied, call, composed, composite, of_linear
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
+from funcdiff.compat.torch._elementwise import shape_mismatch
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch.ops import reduction_rules
@@ -36,7 +37,17 @@ def _reduced(x: Any, reduction: str) -> Any:
 
 
 def _loss(node: str, f: Callable[..., Any], operands: Any, reduction: str) -> Any:
+    _broadcast(*operands[:2])
     return composite(composed(node), lambda *v: _reduced(f(*v), reduction), operands)
+
+
+def _broadcast(*operands: Any) -> None:
+    """Refuse shapes that do not broadcast."""
+    a, b = (x.value.shape if isinstance(x, Tensor) else () for x in operands)
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError as error:
+        raise shape_mismatch(np.empty(a), np.empty(b), error) from None
 
 
 def _same_size(input: Tensor, target: Tensor, name: str) -> None:
@@ -47,6 +58,7 @@ def _same_size(input: Tensor, target: Tensor, name: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+        _broadcast(input, target)
 
 
 def mse_loss(
@@ -197,6 +209,9 @@ def cross_entropy(
     axis = 0 if input.ndim == 1 else 1
     logs = log_softmax(input, axis)
     if target.value.dtype.kind == "f":
+        if target.value.shape != input.value.shape:
+            kind = FROM_NUMPY[target.value.dtype].type_name
+            raise RuntimeError(f"expected target dtype to be Long or Byte, but got {kind}")
         return _soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis)
     hard = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
@@ -242,7 +257,12 @@ def binary_cross_entropy(
     reduction: str = "mean",
 ) -> Any:
     """As `torch.nn.functional.binary_cross_entropy`."""
-    if np.any((plain(input) < 0) | (plain(input) > 1)):
+    if input.value.shape != target.value.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please ensure they "
+            "have the same size."
+        )
+    if type(input.value) is np.ndarray and np.any((input.value < 0) | (input.value > 1)):
         raise RuntimeError("all elements of input should be between 0 and 1")
 
     def f(x: Any, y: Any, w: Any) -> Any:
@@ -269,6 +289,8 @@ def binary_cross_entropy_with_logits(
     pos_weight: Any = None,
 ) -> Any:
     """As `torch.nn.functional.binary_cross_entropy_with_logits`."""
+    if input.value.shape != target.value.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     kind = input.value.dtype
     if (
         weight is None

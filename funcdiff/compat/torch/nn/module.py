@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from funcdiff.compat.torch._errors import unsupported
 from funcdiff.compat.torch._hooks import RemovableHandle, add
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor
@@ -25,6 +27,26 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class _TakesKeywords:
+    """A hook that is given the keyword arguments of the call too."""
+
+    takes_keywords = True
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        self.hook = hook
+
+    def __call__(self, *args: Any) -> Any:
+        return self.hook(*args)
+
+
+def _spoken(x: Any) -> str:
+    """Return what PyTorch calls the type of a value."""
+    if isinstance(x, Tensor):
+        return str(x.type())
+    kind = type(x)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 class _Boundary(Function):
@@ -87,6 +109,11 @@ class Module:
         ):
             return self.forward(*args, **kwargs)
         for hook in list(d["_forward_pre_hooks"].values()):
+            if getattr(hook, "takes_keywords", False):
+                found = hook(self, args, kwargs)
+                if found is not None:
+                    args, kwargs = found
+                continue
             found = hook(self, args)
             if found is not None:
                 args = found if isinstance(found, tuple) else (found,)
@@ -95,7 +122,8 @@ class Module:
             args = self._enter(args, seen)
         out = self.forward(*args, **kwargs)
         for hook in list(d["_forward_hooks"].values()):
-            found = hook(self, args, out)
+            keywords = getattr(hook, "takes_keywords", False)
+            found = hook(self, args, kwargs, out) if keywords else hook(self, args, out)
             if found is not None:
                 out = found
         if (d["_backward_hooks"] or d["_backward_pre_hooks"]) and STATE.recording:
@@ -138,6 +166,13 @@ class Module:
                     grad_outputs = found if isinstance(found, tuple) else (found,)
             seen["grad_outputs"] = grad_outputs
             if "no inputs" in seen:
+                warnings.warn(
+                    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
+                    "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module."
+                    "register_full_backward_hook for more details.",
+                    UserWarning,
+                    stacklevel=2,
+                )
                 for hook in list(self.__dict__["_backward_hooks"].values()):
                     hook(self, (None,) * seen["no inputs"], grad_outputs)
             return grad_outputs
@@ -188,17 +223,20 @@ class Module:
         elif "_parameters" in d and name in d["_parameters"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__module__}.{type(value).__name__}' as parameter '{name}' (torch.nn.Parameter or None "
-                    "expected)"
+                    f"cannot assign '{_spoken(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
                 )
             d["_parameters"][name] = None
         elif "_modules" in d and name in d["_modules"]:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{_spoken(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
             d["_modules"][name] = None
         elif "_buffers" in d and name in d["_buffers"]:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"cannot assign '{_spoken(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                )
             d["_buffers"][name] = value
         else:
             super().__setattr__(name, value)
@@ -215,25 +253,50 @@ class Module:
 
     def register_parameter(self, name: str, param: Any) -> None:
         """Enter a parameter, or None."""
+        if "_parameters" not in self.__dict__:
+            raise AttributeError("cannot assign parameter before Module.__init__() call")
+        self._check_name("parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                f"cannot assign '{_spoken(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+            )
+        if param is not None and param.grad_fn is not None:
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express '{name}' "
+                "as a function of another Tensor, compute the value in the forward() method."
             )
         self._parameters[name] = param
 
+    def _check_name(self, kind: str, name: Any, known: Mapping[str, Any]) -> None:
+        """Refuse names that a parameter, buffer or module cannot have."""
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {_spoken(name)}")
+        if "." in name:
+            what = f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == "module" else "")
+            raise KeyError(what)
+        if not name:
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if hasattr(self, name) and name not in known:
+            raise KeyError(f"attribute '{name}' already exists")
+
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Enter a tensor that is not optimised."""
-        if name in self._buffers or not hasattr(self, name):
-            self._buffers[name] = tensor
-        else:
-            raise KeyError(f"attribute '{name}' already exists")
+        if "_buffers" not in self.__dict__:
+            raise AttributeError("cannot assign buffer before Module.__init__() call")
+        self._check_name("buffer", name, self._buffers)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"cannot assign '{_spoken(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+            )
+        self._buffers[name] = tensor
         not_saved = self.__dict__["_not_saved"]
         (not_saved.discard if persistent else not_saved.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Enter a module."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            raise TypeError(f"{_spoken(module)} is not a Module subclass")
+        self._check_name("module", name, self._modules)
         self._modules[name] = module
 
     register_module = add_module
@@ -316,10 +379,20 @@ class Module:
 
     def get_parameter(self, target: str) -> Any:
         """Return the parameter of a dotted name."""
-        place, _, name = target.rpartition(".")
-        return getattr(self.get_submodule(place), name)
+        return self._get(target, "_parameters", "an nn.Parameter")
 
-    get_buffer = get_parameter
+    def get_buffer(self, target: str) -> Any:
+        """Return the buffer of a dotted name."""
+        return self._get(target, "_buffers", "a buffer")
+
+    def _get(self, target: str, kind: str, spoken: str) -> Any:
+        place, _, name = target.rpartition(".")
+        module = self.get_submodule(place)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        if name not in module.__dict__[kind]:
+            raise AttributeError(f"`{name}` is not {spoken}")
+        return module.__dict__[kind][name]
 
     # --- state ----------------------------------------------------------------------------------------
 
@@ -344,12 +417,12 @@ class Module:
         missing = [k for k in own if k not in state_dict]
         unexpected = [k for k in state_dict if k not in own]
         problems = []
+        if strict and missing:
+            problems.append("Missing key(s) in state_dict: " + ", ".join(f'"{k}"' for k in missing) + ". ")
         if strict and unexpected:
             problems.append(
                 "Unexpected key(s) in state_dict: " + ", ".join(f'"{k}"' for k in unexpected) + ". "
             )
-        if strict and missing:
-            problems.append("Missing key(s) in state_dict: " + ", ".join(f'"{k}"' for k in missing) + ". ")
         for name, x in own.items():
             if name not in state_dict:
                 continue
@@ -359,6 +432,8 @@ class Module:
                     f"size mismatch for {name}: copying a param with shape {new.shape} from checkpoint, the shape in current model is "
                     f"{x.shape}."
                 )
+            elif assign:
+                self._assign(name, x, new)
             else:
                 np.copyto(x.value, new.value, casting="unsafe")
                 x.version[0] += 1
@@ -367,6 +442,17 @@ class Module:
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems)
             )
         return IncompatibleKeys(missing, unexpected)
+
+    def _assign(self, name: str, old: Any, new: Any) -> None:
+        """Put a tensor of a state in the place of a parameter or buffer."""
+        place, _, own = name.rpartition(".")
+        owner = self.get_submodule(place)
+        if isinstance(old, Parameter):
+            if not isinstance(new, Parameter):
+                new = Parameter(new, requires_grad=old.requires_grad)
+            owner._parameters[own] = new
+        else:
+            owner._buffers[own] = new
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of training, which dropout and batch normalisation heed."""
@@ -441,17 +527,37 @@ class Module:
 
     # --- hooks -----------------------------------------------------------------------------------------
 
-    def register_forward_hook(self, hook: Callable[..., Any], **_: Any) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after `forward`."""
-        return add(self.__dict__["_forward_hooks"], hook)
+    def _hook(self, kind: str, hook: Any, prepend: bool, with_kwargs: bool = False) -> RemovableHandle:
+        hooks = self.__dict__[kind]
+        handle = add(hooks, _TakesKeywords(hook) if with_kwargs else hook)
+        if prepend:
+            entries = list(hooks.items())
+            hooks.clear()
+            hooks.update([entries[-1], *entries[:-1]])
+        return handle
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any], **_: Any) -> RemovableHandle:
-        """Call ``hook(module, args)`` before `forward`."""
-        return add(self.__dict__["_forward_pre_hooks"], hook)
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)``, or with keywords before the output, after `forward`."""
+        if always_call:
+            raise unsupported("hooks with always_call=True", "Catch the exception of the call instead.")
+        return self._hook("_forward_hooks", hook, prepend, with_kwargs)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)``, or with keywords too, before `forward`."""
+        return self._hook("_forward_pre_hooks", hook, prepend, with_kwargs)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when both are known."""
-        return add(self.__dict__["_backward_hooks"], hook)
+        return self._hook("_backward_hooks", hook, prepend)
 
     register_backward_hook = register_full_backward_hook
 
@@ -459,7 +565,7 @@ class Module:
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the gradients of the module."""
-        return add(self.__dict__["_backward_pre_hooks"], hook)
+        return self._hook("_backward_pre_hooks", hook, prepend)
 
     # --- as text ---------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from funcdiff.compat.torch._tensor import Tensor, wrap
 class Parameter(Tensor):
     """A tensor that a module optimises."""
 
+    __module__ = "torch.nn.parameter"
+
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         out = wrap([] if data is None else data.value, cls)
         if data is not None:
@@ -29,6 +31,8 @@ class Parameter(Tensor):
 
 class Buffer(Tensor):
     """A tensor that belongs to a module's state but is not optimised."""
+
+    __module__ = "torch.nn.parameter"
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         out = wrap([] if data is None else data.value, cls)

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
+from funcdiff.compat.torch._errors import unsupported
 from funcdiff.compat.torch.nn import functional as F
 from funcdiff.compat.torch.nn import init
 from funcdiff.compat.torch.nn.module import Module
@@ -42,14 +44,17 @@ class _Cell(Module):
 
     gates: int
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, **_: Any) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
+        made = {"device": device, "dtype": dtype}
         self.input_size, self.hidden_size = input_size, hidden_size
         rows = self.gates * hidden_size
-        self.weight_ih = Parameter(empty(rows, input_size))
-        self.weight_hh = Parameter(empty(rows, hidden_size))
-        self.register_parameter("bias_ih", Parameter(empty(rows)) if bias else None)
-        self.register_parameter("bias_hh", Parameter(empty(rows)) if bias else None)
+        self.weight_ih = Parameter(empty(rows, input_size, **made))
+        self.weight_hh = Parameter(empty(rows, hidden_size, **made))
+        self.register_parameter("bias_ih", Parameter(empty(rows, **made)) if bias else None)
+        self.register_parameter("bias_hh", Parameter(empty(rows, **made)) if bias else None)
         _draw(self)
 
     def weights(self) -> tuple[Any, ...]:
@@ -96,9 +101,15 @@ class RNNCell(_Cell):
     gates = 1
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Any, hx: Any = None) -> Any:
@@ -123,6 +134,21 @@ class _Recurrent(Module):
         **settings: Any,
     ) -> None:
         super().__init__()
+        made = {k: settings.pop(k, None) for k in ("device", "dtype")}
+        if settings.pop("proj_size", 0):
+            raise unsupported("nn.LSTM with proj_size", "Put an nn.Linear after it.")
+        unknown = set(settings) - ({"nonlinearity"} if type(self).__name__ == "RNN" else set())
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument {min(unknown)!r}"
+            )
+        if dropout and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers greater than "
+                f"1, but got dropout={dropout} and num_layers={num_layers}",
+                UserWarning,
+                stacklevel=3,
+            )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout, self.bidirectional = (
             bias,
@@ -136,11 +162,13 @@ class _Recurrent(Module):
             for suffix in ("", "_reverse")[: self.directions]:
                 width = input_size if layer == 0 else hidden_size * self.directions
                 rows = self.gates * hidden_size
-                self.register_parameter(f"weight_ih_l{layer}{suffix}", Parameter(empty(rows, width)))
-                self.register_parameter(f"weight_hh_l{layer}{suffix}", Parameter(empty(rows, hidden_size)))
+                self.register_parameter(f"weight_ih_l{layer}{suffix}", Parameter(empty(rows, width, **made)))
+                self.register_parameter(
+                    f"weight_hh_l{layer}{suffix}", Parameter(empty(rows, hidden_size, **made))
+                )
                 if bias:
-                    self.register_parameter(f"bias_ih_l{layer}{suffix}", Parameter(empty(rows)))
-                    self.register_parameter(f"bias_hh_l{layer}{suffix}", Parameter(empty(rows)))
+                    self.register_parameter(f"bias_ih_l{layer}{suffix}", Parameter(empty(rows, **made)))
+                    self.register_parameter(f"bias_hh_l{layer}{suffix}", Parameter(empty(rows, **made)))
         _draw(self)
 
     def _weights(self, layer: int, suffix: str) -> tuple[Any, ...]:
@@ -161,6 +189,10 @@ class _Recurrent(Module):
         return outs, state
 
     def _run(self, input: Any, starts: Any) -> tuple[Any, list[Any]]:
+        if input.size(-1) != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
+            )
         steps = list(input.unbind(1 if self.batch_first and input.ndim == 3 else 0))
         finals = []
         for layer in range(self.num_layers):

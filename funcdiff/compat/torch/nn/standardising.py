@@ -23,6 +23,11 @@ def layer_norm(
 ) -> Any:
     """As `torch.nn.functional.layer_norm`."""
     count = len(normalized_shape)
+    if tuple(input.value.shape[input.ndim - count :]) != tuple(normalized_shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(normalized_shape)}, expected input with shape [{', '.join(['*', *map(str, normalized_shape)])}], "
+            f"but got input of size{list(input.shape)}"
+        )
     axes = tuple(range(input.ndim - count, input.ndim))
     params = {"axis": axes, "eps": eps}
     if weight is None and bias is None:
@@ -52,6 +57,11 @@ def group_norm(
 ) -> Any:
     """As `torch.nn.functional.group_norm`."""
     shape = input.value.shape
+    if shape[1] % num_groups:
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and "
+            f"num_groups={num_groups}"
+        )
     grouped = (shape[0], num_groups, -1)
     along = (1, shape[1], *(1,) * (len(shape) - 2))
 
@@ -96,6 +106,10 @@ def batch_norm(
 ) -> Any:
     """As `torch.nn.functional.batch_norm`."""
     shape = input.value.shape
+    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, x in named.items():
+        if x is not None and x.numel() != shape[1]:
+            raise RuntimeError(f"{name} should contain {shape[1]} elements not {x.numel()}")
     axes = (0, *range(2, len(shape)))
     along = (1, shape[1], *(1,) * (len(shape) - 2))
     count = math.prod([shape[n] for n in axes])
