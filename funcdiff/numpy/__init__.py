@@ -144,8 +144,7 @@ __all__ = [  # noqa: RUF022  sorted as Python sorts, and packed
 # isort: on
 # fmt: on
 
-if hasattr(_numpy, "__array_namespace_info__"):  # NumPy 2.1
-    __array_namespace_info__ = _numpy.__array_namespace_info__
+__array_namespace_info__ = _numpy.__array_namespace_info__
 __array_api_version__ = _protocol.API_VERSIONS[-1]
 
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import index as as_index
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -13,17 +13,8 @@ from funcdiff.core.mutation import is_written, link_view, root_and_path, root_of
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import TracedArray, innermost, is_scalar_value
-from funcdiff.numpy._protocol import implements
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 UNSET: Any = np._NoValue  # NumPy's own mark for a keyword that was not given
-
-
-def implements_if_there(name: str) -> Callable[[F], F]:
-    """As `implements`, for a function that older versions of NumPy 2 do not have."""
-    original = getattr(np, name, None)
-    return (lambda function: function) if original is None else implements(original)
 
 
 def as_array(x: Any) -> Any:

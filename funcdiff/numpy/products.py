@@ -110,7 +110,7 @@ def vecdot(
     return _stacked(p.vecdot, x1, x2, out, axes, axis, keepdims, dtype, rest)
 
 
-@implements(getattr(np, "matvec", p.matvec))  # NumPy 2.2
+@implements(np.matvec)
 def matvec(
     x1: Any,
     x2: Any,
@@ -127,7 +127,7 @@ def matvec(
     return _stacked(p.matvec, x1, x2, out, axes, axis, keepdims, dtype, rest)
 
 
-@implements(getattr(np, "vecmat", p.vecmat))  # NumPy 2.2
+@implements(np.vecmat)
 def vecmat(
     x1: Any,
     x2: Any,
@@ -154,9 +154,8 @@ def _with_keywords(primitive: Any, stacked: Any) -> Any:
 
 UFUNCS[np.matmul] = _with_keywords(p.matmul, matmul)
 UFUNCS[np.vecdot] = _with_keywords(p.vecdot, vecdot)
-if hasattr(np, "matvec"):  # NumPy 2.2
-    UFUNCS[np.matvec] = _with_keywords(p.matvec, matvec)
-    UFUNCS[np.vecmat] = _with_keywords(p.vecmat, vecmat)
+UFUNCS[np.matvec] = _with_keywords(p.matvec, matvec)
+UFUNCS[np.vecmat] = _with_keywords(p.vecmat, vecmat)
 
 
 # --- dot and its relatives ----------------------------------------------------------------------------

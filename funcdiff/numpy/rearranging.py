@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.recording import concrete
-from funcdiff.numpy._arguments import as_array, at_least_1d, axes_of, axis_of, implements_if_there, shape_of
+from funcdiff.numpy._arguments import as_array, at_least_1d, axes_of, axis_of, shape_of
 from funcdiff.numpy._protocol import implements
 from funcdiff.numpy.shapes import permuted, reshape
 from funcdiff.primitives import shape as p
@@ -223,7 +223,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split(ary, indices_or_sections, 2)
 
 
-@implements_if_there("unstack")
+@implements(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """Split into views along an axis, which is dropped."""
     x = as_array(x)

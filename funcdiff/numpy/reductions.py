@@ -18,7 +18,6 @@ from funcdiff.numpy._arguments import (
     axis_of,
     deliver,
     given,
-    implements_if_there,
     to_dtype,
     ufunc_axes,
 )
@@ -212,7 +211,7 @@ def _cumulative_array_api(
     return deliver(result, out, along.__name__)
 
 
-@implements_if_there("cumulative_sum")
+@implements(np.cumulative_sum)
 def cumulative_sum(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:
@@ -220,7 +219,7 @@ def cumulative_sum(
     return _cumulative_array_api(reduction.cumsum, x, axis, dtype, out, include_initial, 0)
 
 
-@implements_if_there("cumulative_prod")
+@implements(np.cumulative_prod)
 def cumulative_prod(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:

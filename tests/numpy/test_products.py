@@ -99,9 +99,8 @@ def test_vector_dot_products_by_the_ufuncs():
     check(np.vecdot, complex_normal(4, 1, 3), complex_normal(2, 3, seed=2))
     check(lambda a, b: np.vecdot(a, b, axis=0), complex_normal(3, 2), complex_normal(3, 2, seed=2))
     check(lambda a, b: np.linalg.vecdot(a, b, axis=0), normal(3, 2), normal(3, 2, seed=2))
-    if hasattr(np, "matvec"):
-        check(np.matvec, normal(2, 2, 3), normal(4, 1, 3, seed=1))
-        check(np.vecmat, complex_normal(2), complex_normal(2, 3, seed=1))
+    check(np.matvec, normal(2, 2, 3), normal(4, 1, 3, seed=1))
+    check(np.vecmat, complex_normal(2), complex_normal(2, 3, seed=1))
 
 
 def test_matmul_keywords():
