@@ -44,13 +44,20 @@ CASES = {
     "pad mean of two": case(lambda x: np.pad(x, P, "mean", stat_length=2), A),
     "pad median of some": case(lambda x: np.pad(x, P, "median", stat_length=((1, 2), (3, 2))), A),
     "pad by a function": case(lambda x: np.pad(x, P, fill_edges, p=4.0), A),
-    "pad by a dict": case(lambda x: np.pad(x, {1: (1, 2)}), A),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives(name):
     run(CASES[name])
+
+
+def test_pad_by_a_dict():
+    try:
+        np.pad(A, {1: (1, 2)})
+    except TypeError:
+        pytest.skip("NumPy pads by a dict from 2.3 on")
+    run(case(lambda x: np.pad(x, {1: (1, 2)}), A))
 
 
 MODES = [
