@@ -183,3 +183,20 @@ def test_control_flow_is_unrolled():
 def test_integer_inputs_may_be_traced():
     tape = fd.trace(lambda n, x: n * x)(np.arange(3), X)
     assert_allclose(tape.run(np.arange(3) + 1, X), (np.arange(3) + 1) * X)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (3, 2), (4,), (100, 2)])
+@pytest.mark.parametrize("index", [[0, -1, 0, 0, 0], [0, 0], [[0, 1], [1, 0]], [[0, 0], [0, 0]], [[-1, 0]]])
+def test_a_recorded_gradient_adds_up_what_rows_read_twice_contribute(shape, index):
+    index = np.array(index) % shape[0]
+    x = np.linspace(0.1, 0.5, int(np.prod(shape))).reshape(shape)
+    gradient = fd.grad(
+        lambda x: np.sum(np.sin(x[index]) * np.arange(1.0, 1 + np.size(x[index])).reshape(x[index].shape))
+    )
+    tape = fd.trace(gradient)(x)
+    assert_allclose(tape.run(x), gradient(x), rtol=1e-14)
+    assert_allclose(
+        fd.hessian(lambda x: np.sum(x[index] ** 3) + np.sum(x**2))(x).sum(),
+        6 * x[index].sum() + 2 * x.size,
+        rtol=1e-12,
+    )
