@@ -17,6 +17,7 @@ from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.core.trees import AnyTree, flatten
 from funcdiff.primitives.indexing import HOLE
 from funcdiff.source import find_primitive
+from funcdiff.storage.bodies import is_sound, made_body, made_stack
 
 _DTYPE = re.compile(r"[<>|=][fcbiu]\d{1,2}")
 LENSES = ("getitem", "reshape", "transpose")  # what paths are made of
@@ -96,7 +97,10 @@ class Decoder:
         _check_settings(primitive, settings)
         params = {name: self.value(value) for name, value in settings.items()}
         outputs = tuple(self.definition(v) for v in _list(d, "to"))
-        return Record(primitive, inputs, params, outputs, _word(d.get("line")))
+        record = Record(primitive, inputs, params, outputs, _word(d.get("line")))
+        if primitive.control is not None and not is_sound(record):
+            raise Damaged(f"a {primitive.name} does not fit its body")
+        return record
 
     def guard(self, d: Any) -> Guard:
         """Decode what control flow saw."""
@@ -143,7 +147,16 @@ class Decoder:
             "dict": lambda *pairs: {_word(key): self.value(v) for key, v in (_parts(p, 2) for p in pairs)},
             "lens": _lens,
             "sparse": self._sparse,
+            "body": self._body,
+            "stack": lambda dtype, items: made_stack(self.value(dtype), self.value(items)),
         }
+
+    def _body(self, d: Any, examples: Any) -> Tape:
+        values = self.value(examples)
+        body = made_body(Decoder(self.arrays).tape(d), values if isinstance(values, list) else [])
+        if body is None:
+            raise Damaged("a body does not fit its examples")
+        return body
 
     def _sparse(self, data: Any, indices: Any, indptr: Any, *shape: Any) -> Any:
         import scipy.sparse  # few tapes need it

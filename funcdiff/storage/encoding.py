@@ -17,6 +17,8 @@ from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape
 from funcdiff.core.trees import AnyTree, LeafTree
 from funcdiff.primitives.indexing import HOLE
 from funcdiff.source.naming import without_folders
+from funcdiff.transforms.loops.body import as_body
+from funcdiff.transforms.loops.stack import Stack
 
 
 class Encoder:
@@ -116,6 +118,10 @@ class Encoder:
             rows = value.tocsr()
             parts = [self.value(part) for part in (rows.data, rows.indices, rows.indptr)]
             return ["sparse", *parts, *rows.shape]
+        if isinstance(value, Tape):
+            return ["body", self.tape(value), self.value(list(as_body(value).examples))]
+        if isinstance(value, Stack):
+            return ["stack", self.value(value.dtype), self.value(value.items)]
         primitive = getattr(value, "primitive", None)
         if isinstance(primitive, Primitive) and REGISTRY.get(primitive.name) is primitive:
             return ["lens", primitive.name]
