@@ -22,20 +22,19 @@ from funcdiff.compat.torch._graph import (
     LEAF,
     CompositeNode,
     Output,
-    SeveralNode,
-    SingleNode,
     ZeroNode,
     new_node,
     node_class,
     rule_of,
 )
+from funcdiff.compat.torch._primitive_nodes import SeveralNode, SingleNode, residuals
 from funcdiff.compat.torch._promotion import real_of
 from funcdiff.compat.torch._recorder import edge_of, lift, lower
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.core.array_type import type_of
 from funcdiff.core.matching import convert
-from funcdiff.core.primitive import REGISTRY, Elementwise, General, Linear, Multilinear, Primitive, reads
+from funcdiff.core.primitive import REGISTRY, Linear, Primitive
 from funcdiff.core.recording import TracedArray
 from funcdiff.transforms.reverse import record
 
@@ -303,40 +302,6 @@ def _node(
     cells.append(result.version if keep_out else None)
     kept = (primitive, tuple(values), params, out if keep_out else None, out.shape, out.dtype, places)
     return new_node(cls, edges, kept, tuple(cells), tuple([0 if c is None else c[0] for c in cells]))
-
-
-_residuals: dict[Any, tuple[tuple[bool, ...], bool]] = {}
-
-
-def residuals(primitive: Primitive, places: tuple[int, ...]) -> tuple[tuple[bool, ...], bool]:
-    """Tell which arguments the rules of the active ones (their places not -1) read, and whether the result."""
-    found = _residuals.get((primitive, places))
-    if found is None:
-        found = _residuals[primitive, places] = _find_residuals(primitive, places)
-    return found
-
-
-def _find_residuals(primitive: Any, places: tuple[int, ...]) -> tuple[tuple[bool, ...], bool]:
-    count = len(places)
-    active = [n for n, p in enumerate(places) if p >= 0]
-    nothing, everything = ((False,) * count, False), ((True,) * count, True)
-    if isinstance(primitive, Linear):
-        return nothing
-    if isinstance(primitive, Multilinear):
-        return tuple([len(active) > (p >= 0) for p in places]), False
-    if isinstance(primitive, Elementwise):
-        flags = [reads(primitive.partials[n]) or (False,) * (count + 1) for n in active]
-    elif isinstance(primitive, General) and primitive.accumulate is None and primitive.custom is None:
-        rules = [primitive.vjps[n] or primitive.transposes[n] for n in active]
-        if None in rules:
-            return everything  # a JVP is transposed where it stands
-        flags = [reads(rule)[1:] for rule in rules]
-    else:
-        return everything
-    if any(len(f) != count + 1 for f in flags):
-        return everything
-    out, *args = (any(column) for column in zip(*flags, strict=True))
-    return tuple(args), out
 
 
 def composite(cls: Any, function: Callable[..., Any], inputs: Sequence[Any]) -> Any:

@@ -20,9 +20,9 @@ from funcdiff.compat.torch._graph import (
     CompositeNode,
     Node,
     Output,
-    SingleNode,
     target,
 )
+from funcdiff.compat.torch._primitive_nodes import SingleNode
 from funcdiff.compat.torch._recorder import lift, lower, ndarray
 from funcdiff.compat.torch._state import ANOMALY, QUIETLY, STATE, silence, unsilence
 from funcdiff.core.recording import TracedArray, innermost

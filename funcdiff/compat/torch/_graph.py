@@ -16,11 +16,10 @@ import numpy as np
 
 from funcdiff.compat.torch._state import ANOMALY, STATE
 from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.matching import match, spread, written_out
+from funcdiff.core.matching import spread, written_out
 from funcdiff.core.primitive import Primitive
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.rules import RULES
-from funcdiff.transforms.record_rules import cotangents, general_cotangent
 from funcdiff.transforms.reverse import record
 from funcdiff.transforms.sweeps import typed
 
@@ -175,70 +174,6 @@ class RecordNode(Node):
         elif x is None and y is None and v is None:
             return
         self.record = None
-
-
-class SingleNode(Node):
-    """One application of a primitive of one argument: ``record = (primitive, x, params, out, shape, dtype)``.
-
-    What the rule does not read is a type (`x`) or None (`out`); shape and dtype are those of the result.
-    """
-
-    __slots__ = ()
-
-    def pull(self, g: Any) -> Sequence[Any]:
-        primitive, x, params, out, shape, dtype = self.record
-        return self._pulled(primitive, x, params, out, written_out(g, ArrayType(shape, dtype)))
-
-    def pull_recorded(self, g: Any) -> Sequence[Any]:
-        primitive, x, params, out, shape, dtype = self.record
-        x, out = recorded(x, self.next[0]), recorded(out, self)
-        return self._pulled(primitive, x, params, out, written_out(g, ArrayType(shape, dtype)))
-
-    def _pulled(self, primitive: Any, x: Any, params: Any, out: Any, g: Any) -> Sequence[Any]:
-        return (match(general_cotangent(primitive, 0, g, out, (x,), params), type_of(x)),)
-
-    def residual(self, n: int) -> tuple[Any, Any]:
-        """Return what was kept of an argument, or (last) of the result, and the edge to it."""
-        return (self.record[3], self) if n else (self.record[1], self.next[0])
-
-    def free(self) -> None:
-        if self.cells is not None:
-            self.record = None
-
-
-class SeveralNode(SingleNode):
-    """One application of a primitive of several arguments: ``record = (primitive, args, params, out, shape, dtype,
-    places)``, with the place of each argument among the edges, -1 if it has none.
-    """
-
-    __slots__ = ()
-
-    def pull(self, g: Any) -> Sequence[Any]:
-        primitive, args, params, out, shape, dtype, places = self.record
-        g = written_out(g, ArrayType(shape, dtype))
-        return self._all_pulled(primitive, args, params, out, places, g)
-
-    def pull_recorded(self, g: Any) -> Sequence[Any]:
-        primitive, args, params, out, shape, dtype, places = self.record
-        g = written_out(g, ArrayType(shape, dtype))
-        args = tuple([a if p < 0 else recorded(a, self.next[p]) for a, p in zip(args, places, strict=True)])
-        return self._all_pulled(primitive, args, params, recorded(out, self), places, g)
-
-    def _all_pulled(
-        self, primitive: Any, args: Any, params: Any, out: Any, places: Any, g: Any
-    ) -> Sequence[Any]:
-        needed = [n for n, p in enumerate(places) if p >= 0]
-        found: list[Any] = [None] * len(self.next)
-        for n, h in zip(needed, cotangents(primitive, g, needed, out, args, params, False), strict=True):
-            if h is not None:
-                found[places[n]] = match(h, type_of(args[n]))
-        return found
-
-    def residual(self, n: int) -> tuple[Any, Any]:
-        _primitive, args, _params, out, _shape, _dtype, places = self.record
-        if n == len(args):
-            return out, self
-        return args[n], self.next[places[n]] if places[n] >= 0 else None
 
 
 _NO_VALUES = frozenset({ArrayType, TracedArray, dict})
