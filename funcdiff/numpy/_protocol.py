@@ -253,6 +253,10 @@ _LISTS_OF_POLYNOMIALS = ("scipy.signal._filter_design", "scipy.signal._lti_conve
 
 def _refuse_where_objects_differ(frame: Any) -> None:
     """Refuse to become an array of objects where SciPy would give that another meaning than numbers."""
+    if frame.f_code.co_name == "squareform":  # it copies elements byte by byte, and objects must be counted
+        raise errors.ConversionError(
+            errors.at_user_line("scipy.spatial.distance.squareform cannot copy traced elements")
+        )
     while frame is not None and (module := frame.f_globals.get("__name__", "")).startswith("scipy"):
         if module in _LISTS_OF_POLYNOMIALS:
             raise errors.ConversionError(

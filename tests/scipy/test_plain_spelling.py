@@ -75,6 +75,7 @@ NAMED = {
         lambda x: scipy.spatial.distance.cdist(x[:, None], x[:, None]),
         "fd.numerical",
     ),
+    "scipy.spatial.distance.squareform": (lambda x: scipy.spatial.distance.squareform(x), "fd.numerical"),
     "scipy.signal.lfilter": (lambda x: scipy.signal.lfilter([1.0], [1.0, 0.5], x), "fd.numerical"),
     "scipy.signal.convolve2d": (lambda x: scipy.signal.convolve2d(np.outer(x, x), A), "fd.numerical"),
     "scipy.signal.zpk2ss": (lambda x: scipy.signal.zpk2ss(0.5, x[1], 2.0)[2], "fd.numerical"),
