@@ -20,7 +20,7 @@ from funcdiff.jit.reads import reads
 
 DEPTH = 4  # containers and attributes within each other
 LENGTH = 64  # elements of a container up to which it is looked into
-MOST = 1000  # places, and functions and objects, looked at
+MOST = 1000  # values, and functions and objects, looked at
 
 _MISSING: Any = object()
 _NUMBERS = (bool, int, float, complex)
@@ -39,6 +39,7 @@ class Captures:
 
     def __init__(self, f: Any, before: Captures | None = None) -> None:
         self.seen: list[tuple[Place, Any, str]] = []  # what stood at a place, and what to call it
+        self._left = MOST  # so many values are looked at
         self._visited: set[Any] = set()
         self._waiting: list[Any] = []
         self._function(f)
@@ -127,7 +128,8 @@ class Captures:
 
     def _value(self, place: Place, value: Any, attributes: frozenset[str], name: str, depth: int) -> None:
         """Look at what stands at a place, read by code that loads these attributes."""
-        if len(self.seen) >= MOST or depth > DEPTH or value is _MISSING:
+        self._left -= 1
+        if self._left < 0 or depth > DEPTH or value is _MISSING:
             return
         if isinstance(value, _WATCHED):
             self.seen.append((place, value, name))

@@ -232,6 +232,17 @@ def test_an_array_that_a_tape_around_the_call_holds():
             assert_array_equal(fd.grad(f)(x), np.full(2000, 2 * n))
 
 
+def test_large_and_endless_containers():
+    endless = [np.ones(6)]
+    endless.append(endless)
+    many = [[[["text"] * 60 for _ in range(60)] for _ in range(60)]]
+    compiled = jit(lambda x: x * endless[1][0] + len(many))
+    for n in (1.0, 2.0):
+        endless[0][:] = n
+        assert_array_equal(compiled(X), X * n + 1)
+    assert len(Captures(compiled).seen) < 100
+
+
 def test_copies_are_taken_once():
     w = np.ones(6)
 
