@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import funcdiff as fd
-from tests.test_growth import AllocationCounter
+from tests.test_growth import allocated
 
 MODES = {"f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1], "r": fd.grad}
 
@@ -246,9 +246,7 @@ def test_dtypes_are_kept():
 def bytes_of(n, run):
     x = np.linspace(0.1, 0.2, n)
     run(x)
-    with AllocationCounter() as counter:
-        run(x)
-    return counter.bytes
+    return allocated(run, x)
 
 
 def recurrence(x):
