@@ -140,12 +140,10 @@ NAMES = {
         spectral_norm stateless weight_norm
     """,
     "optim": """
-        Adadelta Adafactor Adamax Muon NAdam RAdam Rprop SparseAdam swa_utils
-        swap_in_optimizer_params_and_state
+        Adafactor Muon SparseAdam swa_utils swap_in_optimizer_params_and_state
     """,
     "optim.lr_scheduler": """
-        ChainedScheduler ConstantLR CosineAnnealingWarmRestarts CyclicLR LinearLR MultiplicativeLR
-        OneCycleLR Optimizer PolynomialLR SequentialLR Tensor bisect_right inf
+        CyclicLR Optimizer Tensor bisect_right inf
     """,
     "func": """
         debug_unwrap rearrange

@@ -9,6 +9,7 @@ from typing import Any
 from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch.optim import lr_scheduler
 from funcdiff.compat.torch.optim.lbfgs import LBFGS
+from funcdiff.compat.torch.optim.more_steps import ASGD, Adadelta, Adamax, NAdam, RAdam, Rprop
 from funcdiff.compat.torch.optim.optimizer import Optimizer
 from funcdiff.compat.torch.optim.steps import SGD, Adagrad, Adam, AdamW, RMSprop
 

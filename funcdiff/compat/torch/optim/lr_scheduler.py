@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,9 @@ class LRScheduler:
             group.setdefault("initial_lr", group["lr"])
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
+        self._begun = False
         self.step()
+        self._begun = True
 
     def get_lr(self) -> list[float]:
         """Return the rate of each group for the current epoch."""
@@ -32,6 +35,15 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch."""
+        if self._begun and self.last_epoch == 0 and not getattr(self.optimizer, "_stepped", True):
+            warnings.warn(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should call them in "
+                "the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this will result in PyTorch "
+                "skipping the first value of the learning rate schedule. See more details at "
+                "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",
+                UserWarning,
+                stacklevel=2,
+            )
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = lr
@@ -42,7 +54,9 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands."""
-        return {k: v for k, v in self.__dict__.items() if k != "optimizer" and not callable(v)}
+        return {
+            k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_begun") and not callable(v)
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Put the schedule where it stood."""
@@ -167,5 +181,36 @@ class ReduceLROnPlateau:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+from funcdiff.compat.torch.optim.more_schedules import (  # noqa: E402  (they are made of the above)
+    ChainedScheduler,
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    LinearLR,
+    MultiplicativeLR,
+    OneCycleLR,
+    PolynomialLR,
+    SequentialLR,
+)
+
+
 def __getattr__(name: str) -> Any:
     return refuse("optim.lr_scheduler", name)
+
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.compat.torch._errors import unsupported
+from funcdiff.compat.torch._hooks import RemovableHandle, add
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.autograd.grad_mode import enable_grad
 
@@ -20,7 +22,15 @@ class Optimizer:
             raise TypeError(
                 f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {params.type()}"
             )
+        for name in ("differentiable", "capturable"):
+            if defaults.get(name):
+                raise unsupported(f"optimiser with {name}=True", "Leave it out.")
+        if isinstance(defaults.get("lr"), Tensor):
+            defaults = {**defaults, "lr": defaults["lr"].item()}
         self.defaults = defaults
+        self._stepped = False
+        self._before: dict[int, Any] = {}
+        self._after: dict[int, Any] = {}
         self.state: Any = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         groups = list(params)
@@ -30,6 +40,22 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(dict(group))
+
+    @staticmethod
+    def settings(known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        """Return settings of how an optimiser runs, refusing those there are not."""
+        for name in given:
+            if name not in known:
+                raise TypeError(f"__init__() got an unexpected keyword argument {name!r}")
+        return {**known, **given}
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step."""
+        return add(self._before, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return add(self._after, hook)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with settings of their own."""
@@ -64,6 +90,10 @@ class Optimizer:
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move the parameters by one step."""
+        self._stepped = True
+        args = (self,) if closure is None else (self, closure)
+        for hook in list(self._before.values()):
+            hook(self, args, {})
         loss = None
         if closure is not None:
             with enable_grad():
@@ -76,6 +106,8 @@ class Optimizer:
                         g = -g
                     self._move(p.value, g, self.state[p], group)
                     p.version[0] += 1
+        for hook in list(self._after.values()):
+            hook(self, args, {})
         return loss
 
     def _move(self, x: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -125,11 +157,29 @@ class Optimizer:
 
 
 def _as_tensors(state: dict[str, Any]) -> dict[str, Any]:
-    return {k: wrap(v.copy()) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+    found = {}
+    for k, v in state.items():
+        if isinstance(v, np.ndarray):
+            found[k] = wrap(v.copy())
+        elif k in _NUMBERS:  # a tensor of one number in PyTorch
+            found[k] = wrap(np.asarray(v, np.float32))
+        else:
+            found[k] = v
+    return found
 
 
 def _as_arrays(state: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.value.copy() if isinstance(v, Tensor) else v for k, v in state.items()}
+    return {
+        k: v
+        if not isinstance(v, Tensor)
+        else v.value.copy()
+        if v.value.shape or k not in _NUMBERS
+        else _NUMBERS[k](v.item())
+        for k, v in state.items()
+    }
+
+
+_NUMBERS: dict[str, Callable[[Any], Any]] = {"step": int, "mu_product": float, "eta": float, "mu": float}
 
 
 def check(**settings: tuple[str, Any, bool]) -> None:
