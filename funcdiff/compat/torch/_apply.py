@@ -301,6 +301,8 @@ def _node(
             values[n] = type_of(values[n]) if places[n] >= 0 else None
     cells.append(result.version if keep_out else None)
     kept = (primitive, tuple(values), params, out if keep_out else None, out.shape, out.dtype, places)
+    if cells == [None] * len(cells):
+        return new_node(cls, edges, kept, None, None)
     return new_node(cls, edges, kept, tuple(cells), tuple([0 if c is None else c[0] for c in cells]))
 
 

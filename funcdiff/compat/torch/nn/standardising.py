@@ -9,6 +9,8 @@ import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import applied, call, composed, composite, of_general
+from funcdiff.compat.torch._graph import node_class
+from funcdiff.compat.torch._primitive_nodes import SingleNode
 from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch.ops import reduction_rules
 
@@ -31,13 +33,17 @@ def layer_norm(
     axes = tuple(range(input.ndim - count, input.ndim))
     params = {"axis": axes, "eps": eps}
     if weight is None and bias is None:
-        return _plain_layer_norm(input, params)
+        out = _plain_layer_norm(input, params)
+        if type(out.edge) is _LayerNormAlone:
+            out.edge.next += (None, None)  # PyTorch's node has places for weight and bias
+        return out
     operands = input, 1.0 if weight is None else weight, 0.0 if bias is None else bias
     return call(_LayerNorm, reduction_rules.layer_norm, operands, params)
 
 
 _plain_layer_norm = of_general("NativeLayerNormBackward0", reduction_rules.standardized)
 _LayerNorm = applied("NativeLayerNormBackward0")
+_LayerNormAlone = node_class("NativeLayerNormBackward0", SingleNode)
 
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:

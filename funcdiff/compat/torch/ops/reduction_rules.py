@@ -61,7 +61,7 @@ _NO_CANCELLATION = 8.0**2
 
 def _shifted(x: Any, axis: Axis) -> Any:
     """Subtract the largest element along axes; where it is infinite this is NaN, as in PyTorch."""
-    return x - largest(x, axis=axis, keepdims=x.ndim != len(axis))
+    return x - largest(x, axis=axis, keepdims=x.ndim != len(axis)) if x.size else x
 
 
 def _softmax(x: Any, *, axis: Axis) -> Any:

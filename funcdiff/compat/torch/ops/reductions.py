@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -125,8 +127,18 @@ def _correction(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
 
 
 @lru_cache(maxsize=4096)
-def _with_correction(dim: Any, ndim: int, keepdim: bool, correction: float) -> dict[str, Any]:
-    return {**reduced(dim, ndim, keepdim), "correction": correction}
+def _with_correction(
+    dim: Any, shape: tuple[int, ...], keepdim: bool, correction: float
+) -> tuple[dict[str, Any], float]:
+    """Return the parameters of a spread, and its degrees of freedom."""
+    params = reduced(dim, len(shape), keepdim)
+    return {**params, "correction": correction}, math.prod([shape[n] for n in params["axis"]]) - correction
+
+
+_NO_FREEDOM = (
+    "(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+    "divided by output numel)."
+)
 
 
 def _spread(name: str, node: str, function: Any) -> Any:
@@ -147,7 +159,9 @@ def _spread(name: str, node: str, function: Any) -> Any:
         dim, lost = _correction(axis if dim is None else dim, unbiased, correction)
         if type(dim) is list:
             dim = tuple(dim)
-        params = _with_correction(dim, len(value.shape), keepdim, lost)
+        params, freedom = _with_correction(dim, value.shape, keepdim, lost)
+        if freedom <= 0 and value.size:
+            warnings.warn(f"{name}{_NO_FREEDOM}", UserWarning, stacklevel=2)
         return operation(input, params)
 
     spread.__name__ = spread.__qualname__ = name
