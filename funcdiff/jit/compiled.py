@@ -31,6 +31,7 @@ from funcdiff.transforms.trace import trace
 
 SIGNATURES = 256  # kept per function
 CHANGES = 8  # of what is captured, after each of which programs are recorded anew; then there is a warning
+CALLS = 16  # uncompiled ones that a change counts for
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
 _MISSING: Any = object()
 _float64 = np.float64
@@ -57,7 +58,7 @@ class Compiled:
         self.entries: dict[Any, Entry] = {}
         self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
         self.captures = Captures(f)
-        self.changes = 0  # of what is captured, lately
+        self.changes = 0  # of what is captured, lately, in calls
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the function, by what has been compiled if there is something."""
@@ -172,8 +173,9 @@ class Compiled:
         self.install(None, None)
         if name is None:
             return
-        self.changes += 1
-        if self.changes == CHANGES:
+        warned = self.changes >= CHANGES * CALLS
+        self.changes = min(self.changes + CALLS, 2 * CHANGES * CALLS)
+        if self.changes >= CHANGES * CALLS and not warned:
             warnings.warn(
                 errors.at_user_line(
                     f"jit of {self.name} has been recorded anew {CHANGES} times because something that it reads "
@@ -186,9 +188,9 @@ class Compiled:
 
     def _is_restless(self) -> bool:
         """Tell whether recording is a waste: what is captured changes all the time."""
-        if self.changes < CHANGES:
+        if self.changes < CHANGES * CALLS:
             return False
-        self.changes -= 1  # one is added by every change that is noticed
+        self.changes -= 1
         return True
 
     def _find(
