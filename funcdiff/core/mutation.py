@@ -136,10 +136,10 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
 def _differ(numbers: Any, size: int) -> bool:
     """Tell whether no number below a size comes twice."""
     if numbers.size < size // 16:  # costs what is read, not what there is
-        return len(np.unique(numbers)) == numbers.size
+        return bool(len(np.unique(numbers)) == numbers.size)
     met = np.zeros(size, bool)
     met[numbers] = True
-    return int(np.count_nonzero(met)) == numbers.size
+    return bool(np.count_nonzero(met) == numbers.size)
 
 
 def _items(index: Any) -> tuple[Any, ...]:
