@@ -98,18 +98,30 @@ def ba_blocks(camera, point, w, feature):
     return np.stack(rows), of_weight
 
 
+PIECE = 4096  # observations whose blocks are computed at a time, in the cache
+
+
 def ba_jacobian(blocks):
     def run(cameras, points, w, features, of_camera, of_point):
         n, m, p = cameras.shape[1], points.shape[1], len(w)
-        rows, of_weight = blocks(cameras[:, of_camera], points[:, of_point], w, features)
-        values = np.concatenate([rows.transpose(2, 0, 1).ravel(), of_weight])
-        columns = np.empty((p, 2, 15), np.int64)
-        columns[:, :, :11] = (11 * of_camera[:, None] + np.arange(11))[:, None]
-        columns[:, :, 11:14] = (11 * n + 3 * of_point[:, None] + np.arange(3))[:, None]
-        last = 11 * n + 3 * m + np.arange(p)
-        columns[:, :, 14] = last[:, None]
+        values, columns = np.empty(31 * p), np.empty(31 * p, np.int64)
+        entries, of_weight = values[: 30 * p].reshape(p, 2, 15), values[30 * p :]
+        places, last = columns[: 30 * p].reshape(p, 2, 15), columns[30 * p :]
+        last[:] = np.arange(11 * n + 3 * m, 11 * n + 3 * m + p)
+        size = min(p, PIECE)
+        for start in (
+            *range(0, p - size, size),
+            p - size,
+        ):  # the last piece may repeat a part of the one before
+            some = slice(start, start + size)
+            camera, point = of_camera[some], of_point[some]
+            rows, of_weight[some] = blocks(cameras[:, camera], points[:, point], w[some], features[:, some])
+            entries[some] = rows.transpose(2, 0, 1)
+            places[some, :, :11] = (11 * camera[:, None] + np.arange(11))[:, None]
+            places[some, :, 11:14] = (11 * n + 3 * point[:, None] + np.arange(3))[:, None]
+            places[some, :, 14] = last[some, None]
         pointers = np.concatenate([np.arange(0, 30 * p + 1, 15), np.arange(30 * p + 1, 31 * p + 1)])
-        return pointers, np.concatenate([columns.ravel(), last]), values
+        return pointers, columns, values
 
     return run
 
