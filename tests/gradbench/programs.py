@@ -215,7 +215,7 @@ def pose_angles(theta, bones):
 
 
 def skin(theta, model):
-    """Return the vertices of the posed hand."""
+    """Return the function that gives vertices of the posed hand: their places are linear in the bones' transforms."""
     bones = len(model["parents"])
     local = turn(pose_angles(theta, bones))
     whole = fd.numpy.zeros((bones, 4, 4))
@@ -225,12 +225,18 @@ def skin(theta, model):
     absolute = []
     for bone, parent in enumerate(model["parents"]):
         absolute.append(relative[bone] if parent == -1 else absolute[parent] @ relative[bone])
-    transforms = np.stack(absolute) @ model["inverse_base_absolutes"]
-    blended = np.tensordot(model["weights"], transforms[:, :3], 1)  # vertices x 3 x 4
-    positions = np.sum(blended * model["base_positions"][:, None], -1)
+    transforms = (np.stack(absolute) @ model["inverse_base_absolutes"])[:, :3]
     if model["is_mirrored"]:
-        positions = positions * np.array([-1.0, 1.0, 1.0])
-    return positions @ globally(theta[:3]).T + theta[3:6]
+        transforms = transforms * np.array([[-1.0], [1.0], [1.0]])
+    transforms = globally(theta[:3]) @ transforms
+    columns = transforms.transpose(0, 2, 1).reshape(4 * bones, 3)
+
+    def positions(vertices):
+        weights, base = model["weights"][vertices], model["base_positions"][vertices]
+        rows = (weights[:, :, None] * base[:, None]).reshape(-1, 4 * bones)
+        return np.tensordot(rows, columns, 1) + theta[3:6]
+
+    return positions
 
 
 def globally(rotation):
@@ -251,25 +257,29 @@ def globally(rotation):
 
 def ht(theta, us, model, corners, points):
     positions = skin(theta, model)
+    if 2 * corners.size > len(model["weights"]):  # else no vertex is worth it that nobody sees
+        found = positions(slice(None))[corners]
+    else:
+        found = positions(corners.ravel()).reshape(*corners.shape, 3)
     if us is None:
-        return (points - positions[corners]).ravel()
-    a, b, c = (positions[corners[:, n]] for n in range(3))
+        return (points - found).ravel()
+    a, b, c = (found[:, n] for n in range(3))
     u0, u1 = us[:, :1], us[:, 1:]
     return (points - (u0 * a + u1 * b + (1 - u0 - u1) * c)).ravel()
 
 
 def ht_jacobian(theta, us, model, corners, points):
+    def of_theta(theta):
+        return ht(theta, us, model, corners, points)
+
+    def of_us(v):
+        return fd.jvp(lambda us: ht(theta, us, model, corners, points), us, v)[1]
+
     if us is None:
-        return fd.jacfwd(lambda theta: ht(theta, None, model, corners, points))(theta)
-    directions = np.zeros((28, len(theta)))
-    directions[2:] = np.eye(26)
-    of_us = np.zeros((28, *us.shape))
-    of_us[0, :, 0] = of_us[1, :, 1] = 1.0
-
-    def push(v, v_us):
-        return fd.jvp(lambda theta, us: ht(theta, us, model, corners, points), (theta, us), (v, v_us))[1]
-
-    return fd.vmap(push, out_axes=1)(directions, of_us)
+        return fd.jacfwd(of_theta)(theta)
+    directions = np.zeros((2, *us.shape))  # an error depends on no other pair than its own
+    directions[0, :, 0] = directions[1, :, 1] = 1.0
+    return np.concatenate([fd.vmap(of_us, out_axes=1)(directions), fd.jacfwd(of_theta)(theta)], 1)
 
 
 def ht_arguments(given):
