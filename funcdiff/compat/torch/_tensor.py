@@ -491,15 +491,15 @@ class Tensor:
 
 
 new_tensor = object.__new__
+_ndarray, _asarray = np.ndarray, np.asarray
 
 
 def wrap(value: Any, cls: Any = Tensor) -> Any:
     """Make a tensor of an array, without history."""
     out = new_tensor(cls)
-    out.value = value if type(value) is np.ndarray or type(value) is TracedArray else np.asarray(value)
-    out.edge = None
+    out.value = value if type(value) is _ndarray or type(value) is TracedArray else _asarray(value)
+    out.edge = out.base = None
     out.version = InferenceVersion([0]) if STATE.inference else [0]
-    out.base = None
     return out
 
 
