@@ -504,7 +504,9 @@ def value_of(expression, names):
 
 statements = st.recursive(
     st.lists(expressions, min_size=2, max_size=2),
-    lambda inner: st.tuples(st.sampled_from(["fori", "scan", "while", "cond"]), st.integers(0, 4), inner),
+    lambda inner: st.tuples(
+        st.sampled_from(["fori", "scan", "while", "cond", "fill", "keep"]), st.integers(0, 4), inner
+    ),
     max_leaves=3,
 )
 
@@ -528,6 +530,29 @@ def run(statement, carry, w):
         case ("while", n, inner):
             going = lambda s: (s[0] < n) & (np.sum(s[1][0]) < 30)  # noqa: E731
             return fd.while_loop(going, lambda s: (s[0] + 1, run(inner, s[1], w)), (np.int64(0), carry))[1]
+        case ("fill", n, inner) if np.shape(carry[0]):  # reads of what has been written, and of what will be
+
+            def fill(i, c):
+                a, b = c
+                a[i] = np.tanh(b[-1 - i] * w + a[i - n])
+                b[i - 1] = a[i] * 0.5 + b[0]
+                return a, b
+
+            carry = fd.fori_loop(0, min(n, len(carry[0])), fill, tuple(fd.numpy.array(c) for c in carry))
+            return run(inner, carry, w)
+        case ("fill", _, inner):
+            return run(inner, carry, w)
+        case ("keep", n, inner):  # old versions are returned beside new ones
+
+            def keep(i, c):
+                a, b = c
+                new = fd.numpy.array(a)
+                new[...] = b * w
+                if np.shape(a):
+                    new[i % len(a)] = a[0] + b[-1]
+                return run(inner, (new, a), w)
+
+            return fd.fori_loop(0, n, keep, carry)
         case ("cond", n, inner):
             return fd.cond(
                 np.sum(carry[0]) > 0.1 * n, lambda *c: run(inner, c, w), lambda a, b: (b / 2, a * w), *carry
