@@ -156,8 +156,12 @@ def _is_traced(x: Any, depth: int = 3) -> bool:
 def _name(frame: types.FrameType) -> tuple[str, str]:
     """Return the public module and the name of a SciPy function; a decorator's frame holds the function."""
     name, module = frame.f_code.co_name, str(frame.f_globals["__name__"])
+    me = frame.f_locals.get("self")
     if name == "__init__":  # of a class
-        name = type(frame.f_locals.get("self")).__name__
+        name = type(me).__name__
+    elif name == "__call__":  # of an object that stands for a function
+        package = sys.modules.get(".".join(module.split(".")[:2]))
+        name = next((n for n, value in vars(package).items() if value is me), name)
     if "wrap" in frame.f_code.co_name or frame.f_code.co_name == "inner":
         found = (frame.f_locals.get(key) for key in ("f", "func", "fun", "function", "hypotest_fun_in"))
         for function in found:

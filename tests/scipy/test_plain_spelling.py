@@ -13,6 +13,7 @@ import scipy.signal
 import scipy.sparse
 import scipy.sparse.linalg
 import scipy.spatial.distance
+import scipy.special
 import scipy.stats
 
 import funcdiff as fd
@@ -76,6 +77,10 @@ NAMED = {
         "fd.numerical",
     ),
     "scipy.spatial.distance.squareform": (lambda x: scipy.spatial.distance.squareform(x), "fd.numerical"),
+    "scipy.special.sph_harm_y": (
+        lambda x: np.abs(scipy.special.sph_harm_y(1, 1, x, 0.3)),
+        "fd.scipy.special.sph_harm_y",
+    ),
     "scipy.signal.lfilter": (lambda x: scipy.signal.lfilter([1.0], [1.0, 0.5], x), "fd.numerical"),
     "scipy.signal.convolve2d": (lambda x: scipy.signal.convolve2d(np.outer(x, x), A), "fd.numerical"),
     "scipy.signal.zpk2ss": (lambda x: scipy.signal.zpk2ss(0.5, x[1], 2.0)[2], "fd.numerical"),
