@@ -97,6 +97,23 @@ def fits(layout: Layout, shape: Sequence[int], into: Layout, full: Sequence[int]
     )
 
 
+def with_axis(x: Array, type_: ArrayType, axis: int) -> Array:
+    """Return an array with one more axis, of length one."""
+    if x.group is not None and x.layout != FLAT:
+        layout = (*x.layout[:axis], COMPONENT, *x.layout[axis:])
+        shape = (*x.parts.shape[:axis], 1, *x.parts.shape[axis:])
+        found = computed(type_, x.group, layout, x.parts.reshape(shape))
+    elif x.memory is None:
+        raise TypeError
+    else:
+        found = Array(type_)
+    if x.memory is not None:
+        m = x.memory
+        strides = (*m.strides[:axis], 0, *m.strides[axis:])
+        found.memory, found.ready = Memory(m.base, m.kind, type_.shape, strides, m.offset), x.ready
+    return found
+
+
 # --- rearrangements of what is computed ------------------------------------------------------------
 
 

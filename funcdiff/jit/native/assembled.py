@@ -10,7 +10,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record
-from funcdiff.jit.native import arrays
+from funcdiff.jit.native import arrays, gathers
 from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed, contiguous_strides
 from funcdiff.jit.native.elementwise import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
@@ -35,25 +35,8 @@ def _stack(low: Lowering, record: Record) -> Array:
     for atom in record.inputs:
         x = low.array(atom)
         shape = (*x.type.shape[:axis], 1, *x.type.shape[axis:])
-        xs.append(_with_axis(x, ArrayType(shape, x.type.dtype), axis))
+        xs.append(arrays.with_axis(x, ArrayType(shape, x.type.dtype), axis))
     return _joined(low, record, xs, [x.type.shape for x in xs], axis)
-
-
-def _with_axis(x: Array, type_: ArrayType, axis: int) -> Array:
-    """Return an array with one more axis, of length one."""
-    if x.group is not None and x.layout != arrays.FLAT:
-        layout = (*x.layout[:axis], COMPONENT, *x.layout[axis:])
-        shape = (*x.parts.shape[:axis], 1, *x.parts.shape[axis:])
-        found = computed(type_, x.group, layout, x.parts.reshape(shape))
-    elif x.memory is None:
-        raise NotNative
-    else:
-        found = Array(type_)
-    if x.memory is not None:
-        m = x.memory
-        strides = (*m.strides[:axis], 0, *m.strides[axis:])
-        found.memory, found.ready = Memory(m.base, m.kind, type_.shape, strides, m.offset), x.ready
-    return found
 
 
 def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence[Any], axis: int) -> Array:
@@ -92,11 +75,15 @@ def _new(low: Lowering, type_: ArrayType) -> Memory:
 @handler("update_at")
 def _update_at(low: Lowering, record: Record) -> Array:
     x, value = map(low.array, record.inputs)
+    *lenses, (_, last) = steps(record.params["path"])
+    if gathers.has_arrays(last["index"]):
+        if lenses:
+            raise NotNative(record)
+        return gathers.replaced(low, record, x, value, last["index"])
     return _replaced(low, record, x, value, steps(record.params["path"]))
 
 
-@handler("index_add")
-def _index_add(low: Lowering, record: Record) -> Array:
+def added_at(low: Lowering, record: Record) -> Array:
     """Zeros, with the cotangent of a part where that part was."""
     return _replaced(low, record, None, low.array(record.inputs[0]), [("getitem", record.params)])
 

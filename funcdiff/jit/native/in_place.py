@@ -35,12 +35,14 @@ def share(groups: Sequence[Group], bases: list[Base], results: Sequence[Base]) -
 def _touched(group: Group) -> Iterator[Base]:
     """Yield the memory that a group reads and writes."""
     for node in group.nodes:
-        if node.op == "load":
+        if node.op in ("load", "fetch"):
             yield node.detail[0].base
     for store in group.stores:
         yield store.memory.base
     for accumulation in group.accumulations:
         yield accumulation.memory.base
+    for scatter in group.scatters:
+        yield scatter.memory.base
     for memory, _ in group.fills:
         yield memory.base
     for arguments in (*(c.arguments for c in group.calls), *(i.arguments for i in group.invocations)):
@@ -59,7 +61,13 @@ def _fits(base: Base, result: Base, group: Group, groups: Sequence[Group]) -> bo
         return False
     written = {(_place(s.memory, s.offset, s.strides)) for s in group.stores if s.memory.base is result}
     read = {_place(*n.detail) for n in group.nodes if n.op == "load" and n.detail[0].base is base}
-    return bool(read) and read <= written and not any(s.memory.base is base for s in group.stores)
+    fetched = any(n.op == "fetch" and n.detail[0].base is base for n in group.nodes)
+    return (
+        bool(read)
+        and not fetched
+        and read <= written
+        and not any(s.memory.base is base for s in group.stores)
+    )
 
 
 def _place(memory: Memory, offset: int, strides: tuple[int, ...]) -> tuple[int, tuple[int, ...], int]:

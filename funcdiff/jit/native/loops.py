@@ -66,7 +66,7 @@ class Loops(Vectors):
 
     def _is_parted(self) -> bool:
         """Tell whether full vectors have a loop without masks, and what is left after them code of its own."""
-        if self.length % (LANES if self.blocks == 1 else BLOCK) == 0:
+        if self.group.scatters or self.length % (LANES if self.blocks == 1 else BLOCK) == 0:
             return True
         return len(self.inner) <= (SMALL if self.length >= 4 * LANES else TINY)
 
@@ -233,6 +233,8 @@ class Loops(Vectors):
         for accumulation in self.group.accumulations:
             if not accumulation.over >> self.last & 1:
                 self.accumulate(accumulation)
+        for scatter in self.group.scatters:
+            self.scatter(scatter)
         return found
 
     def _masked(self) -> None:

@@ -92,6 +92,7 @@ class Lowering:
         self.naturals: dict[tuple[int, ...], tuple[tuple[int, ...], Layout]] = {}
         self.functions: list[Kernel] = []  # that the kernel calls
         self.results: list[Base] = []  # in which the kernel's results are written
+        self.places: dict[Any, Any] = {}  # what indices of the tape are as places
         self.uses_stacks = False
         self.weak = weak  # loops may have ordinary products, and give up where they find a NaN
         self.weakened = False
@@ -366,6 +367,9 @@ def _drop_dead(groups: Sequence[Group]) -> None:
             mark(store.node)
         for accumulation in group.accumulations:
             mark(accumulation.node)
+        for scatter in group.scatters:
+            mark(scatter.node)
+            mark(scatter.at)
         for node in (*group.kept, *(node for node, _ in group.guards)):
             mark(node)
     for group in groups:

@@ -135,6 +135,18 @@ class Accumulation:
 
 
 @dataclass(eq=False)
+class Scatter:
+    """Puts a node's numbers into memory at offsets in bytes that another gives, or adds them, one by one in order."""
+
+    node: Node
+    at: Node
+    memory: Memory
+    strides: tuple[int, ...]
+    offset: int
+    adds: bool
+
+
+@dataclass(eq=False)
 class Call:
     """Calls one of `blas.OPERATIONS`; arguments are texts, or a base and the bytes from its start, the result first."""
 
@@ -164,6 +176,7 @@ class Group:
     stores: list[Store] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
     accumulations: list[Accumulation] = field(default_factory=list)
+    scatters: list[Scatter] = field(default_factory=list)
     guards: list[tuple[Node, Any]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     invocations: list[Invocation] = field(default_factory=list)

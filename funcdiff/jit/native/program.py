@@ -21,7 +21,6 @@ from funcdiff.jit.native.handlers import HANDLERS, NotNative
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
 from funcdiff.jit.native.pairwise import declarations
-from funcdiff.jit.native.spaces import UNROLLED
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 from funcdiff.transforms.loops.stack import Stack
@@ -186,17 +185,7 @@ def looks_native(record: Record) -> bool:
         return False
     if not all(KINDS.get(kind(a).dtype) for a in record.inputs):
         return False
-    if _gathers(record):
-        return False
     return record.primitive.name in HANDLERS or loop_kinds(record) is not None
-
-
-def _gathers(record: Record) -> bool:
-    """Tell whether a record reads more elements, by arrays of their places, than straight code is made of."""
-    if record.primitive.name != "getitem" or record.outputs[0].type.size <= 4 * UNROLLED:
-        return False
-    index = record.params["index"]
-    return any(isinstance(i, np.ndarray) for i in (index if isinstance(index, tuple) else (index,)))
 
 
 def segmented(tape: Tape, program: Callable[[Tape], Any]) -> tuple[Tape, list[Native]] | None:

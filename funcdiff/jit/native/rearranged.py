@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.tape import Record
-from funcdiff.jit.native import arrays
+from funcdiff.jit.native import arrays, gathers
 from funcdiff.jit.native.arrays import COMPONENT, FLAT, Array, Layout, computed, contiguous_strides
 from funcdiff.jit.native.handlers import NotNative, handler
 from funcdiff.jit.native.lower import Lowering
@@ -86,6 +86,8 @@ def _broadcast_to(low: Lowering, record: Record) -> Array:
 
 @handler("getitem")
 def _getitem(low: Lowering, record: Record) -> Array:
+    if gathers.has_arrays(record.params["index"]):
+        return gathers.gathered(low, record, low.array(record.inputs[0]), record.params["index"])
     return _looked(low, record, [("getitem", record.params)])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Literal, Record
-from funcdiff.jit.native import arrays
+from funcdiff.jit.native import arrays, gathers
 from funcdiff.jit.native.arrays import COMPONENT, Array, computed
 from funcdiff.jit.native.assembled import late
 from funcdiff.jit.native.elementwise import Build
@@ -21,6 +21,7 @@ from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import Base, Group, Memory, Node, constant
 from funcdiff.jit.native.owned import owned
+from funcdiff.jit.passes.rewriting import kind
 from funcdiff.primitives.indexing import HOLE
 
 PARTS = 64  # elements of small arrays among which an index chooses
@@ -28,6 +29,8 @@ PARTS = 64  # elements of small arrays among which an index chooses
 
 @handler("gather")
 def _gather(low: Lowering, record: Record) -> Array:
+    if any(kind(a).shape for a in record.inputs[1:]) or gathers.has_arrays(record.params["template"]):
+        return gathers.gathered(low, record, low.array(record.inputs[0]), gathers.filled(record))
     x, *indices = map(low.array, record.inputs)
     out = record.outputs[0].type
     if out.dtype != x.type.dtype or 0 in out.shape:

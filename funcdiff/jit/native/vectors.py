@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.native.interleaved import Interleaved
-from funcdiff.jit.native.nodes import BYTES, Accumulation, Group, Memory, Node, Store
+from funcdiff.jit.native.nodes import BYTES, Accumulation, Group, Memory, Node, Scatter, Store
 from funcdiff.jit.native.operations import IN_MEMORY, SUFFIX, TYPES, literal, vector
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Vectors:
         lines = self.by_depth[depth]
         if node.op == "load":
             node.text = self._load(node, lines)
+        elif node.op == "fetch":
+            node.text = self._fetch(node, lines)
         elif depth == self.last + 1:
             node.text = self.out.operation(node, [self.as_vector(a) for a in node.args], LANES, lines)
         else:
@@ -109,38 +111,94 @@ class Vectors:
         row, out, kind = self._row(memory, offset, strides), self.out, node.kind
         if not self.is_vector(node):
             return out.from_memory(out.let(f"load {IN_MEMORY[kind]}, ptr {row}", lines), kind, lines)
-        shown, size = vector(kind, IN_MEMORY), BYTES[kind]
-        suffix = f"v{LANES}{SUFFIX[kind]}"
-        filler = f"splat ({IN_MEMORY[kind]} {literal(1, kind) if kind != 'i1' else 0})"
-        truth = vector("i1")
-        if strides[-1] == size:
-            at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
-            if self.mask is None:
-                loaded = out.let(f"load {shown}, ptr {at}, align {size}", lines)
-            else:
-                out.declare(f"declare {shown} @llvm.masked.load.{suffix}.p0(ptr, i32, {truth}, {shown})")
-                loaded = out.let(
-                    f"call {shown} @llvm.masked.load.{suffix}.p0(ptr {at}, i32 {size}, {truth} {self.mask}, "
-                    f"{shown} {filler})",
-                    lines,
-                )
-        else:
+        component = None
+        if strides[-1] != BYTES[kind]:
             component = self.interleaved.load(memory, offset, strides, LANES)
-            if component is not None:
-                return component
-            at = self._scattered(row, strides[-1], lines)
-            mask = self.mask or "splat (i1 true)"
-            out.declare(
-                f"declare {shown} @llvm.masked.gather.{suffix}.v{LANES}p0(<{LANES} x ptr>, i32, {truth}, {shown})"
-            )
-            loaded = out.let(
-                f"call {shown} @llvm.masked.gather.{suffix}.v{LANES}p0(<{LANES} x ptr> {at}, i32 {size}, "
-                f"{truth} {mask}, {shown} {filler})",
-                lines,
-            )
+        if component is not None:
+            return component
+        loaded = self._vector_at(row, strides[-1], kind, lines)
         if kind != "i1":
             return loaded
-        return out.let(f"icmp ne {shown} {loaded}, zeroinitializer", lines)
+        return out.let(f"icmp ne {vector(kind, IN_MEMORY)} {loaded}, zeroinitializer", lines)
+
+    def _vector_at(self, row: str, stride: int, kind: str, lines: list[str]) -> str:
+        """Read elements of a row, as they stand in memory."""
+        out, shown, size = self.out, vector(kind, IN_MEMORY), BYTES[kind]
+        if stride != size:
+            return self._gather(self._scattered(row, stride, lines), kind, lines)
+        at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
+        if self.mask is None:
+            return out.let(f"load {shown}, ptr {at}, align {size}", lines)
+        called, truth = f"llvm.masked.load.v{LANES}{SUFFIX[kind]}.p0", vector("i1")
+        out.declare(f"declare {shown} @{called}(ptr, i32, {truth}, {shown})")
+        return out.let(
+            f"call {shown} @{called}(ptr {at}, i32 {size}, {truth} {self.mask}, {shown} {self._filler(kind)})",
+            lines,
+        )
+
+    def _gather(self, places: str, kind: str, lines: list[str]) -> str:
+        """Read elements at addresses, as they stand in memory."""
+        out, shown, truth = self.out, vector(kind, IN_MEMORY), vector("i1")
+        called = f"llvm.masked.gather.v{LANES}{SUFFIX[kind]}.v{LANES}p0"
+        out.declare(f"declare {shown} @{called}(<{LANES} x ptr>, i32, {truth}, {shown})")
+        return out.let(
+            f"call {shown} @{called}(<{LANES} x ptr> {places}, i32 {BYTES[kind]}, "
+            f"{truth} {self.mask or 'splat (i1 true)'}, {shown} {self._filler(kind)})",
+            lines,
+        )
+
+    @staticmethod
+    def _filler(kind: str) -> str:
+        return f"splat ({IN_MEMORY[kind]} {literal(1, kind) if kind != 'i1' else 0})"
+
+    def _fetch(self, node: Node, lines: list[str]) -> str:
+        """Read what stands at an offset that is computed."""
+        memory, offset, strides = node.detail
+        (at,) = node.args
+        out, kind = self.out, node.kind
+        row = self._row(memory, offset, strides)
+        if not self.is_vector(at):
+            row = out.let(f"getelementptr i8, ptr {row}, i64 {out.scalar(at)}", lines)
+            if not self.is_vector(node):
+                return out.from_memory(out.let(f"load {IN_MEMORY[kind]}, ptr {row}", lines), kind, lines)
+            found = self._vector_at(row, strides[-1], kind, lines)
+        else:
+            first = row if not strides[-1] else self._scattered(row, strides[-1], lines)
+            of = "ptr" if not strides[-1] else f"<{LANES} x ptr>"
+            places = out.let(f"getelementptr i8, {of} {first}, <{LANES} x i64> {at.text}", lines)
+            found = self._gather(places, kind, lines)
+        return (
+            found
+            if kind != "i1"
+            else out.let(f"icmp ne {vector(kind, IN_MEMORY)} {found}, zeroinitializer", lines)
+        )
+
+    def scatter(self, one: Scatter) -> None:
+        """Write at offsets that are computed, or add to what stands there, a lane after the other."""
+        out, lines, kind = self.out, self.by_depth[-1], one.node.kind
+        row = self._row(one.memory, one.offset, one.strides)
+        x = self.as_vector(one.node)
+        if not self.is_vector(one.at) and one.strides[-1]:
+            row = out.let(f"getelementptr i8, ptr {row}, i64 {out.scalar(one.at)}", lines)
+            if one.adds:
+                old = self._vector_at(row, one.strides[-1], kind, lines)
+                x = out.combine("sum", kind, old, x, LANES, lines)
+            self._put(x, kind, row, one.strides[-1], lines)
+            return
+        at = self.as_vector(one.at)
+        if one.strides[-1]:
+            by = ", ".join(f"i64 {n * one.strides[-1]}" for n in range(LANES))
+            first = out.let(f"mul i64 {self.index[-1]}, {one.strides[-1]}", lines)
+            row = out.let(f"getelementptr i8, ptr {row}, i64 {first}", lines)
+            at = out.let(f"add <{LANES} x i64> {at}, <{by}>", lines)
+        lanes = self.mask.count("true") if self.mask else LANES
+        for lane in range(lanes):
+            offset = out.let(f"extractelement <{LANES} x i64> {at}, i32 {lane}", lines)
+            to = out.let(f"getelementptr i8, ptr {row}, i64 {offset}", lines)
+            new = out.let(f"extractelement {vector(kind)} {x}, i32 {lane}", lines)
+            if one.adds:
+                new = out.combine("sum", kind, out.let(f"load {TYPES[kind]}, ptr {to}", lines), new, 1, lines)
+            lines.append(f"  store {TYPES[kind]} {new}, ptr {to}")
 
     def _scattered(self, row: str, stride: int, lines: list[str]) -> str:
         """Return the addresses of elements that do not lie side by side."""
