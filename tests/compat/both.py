@@ -69,7 +69,7 @@ def run(program, torch):
             print(f"{type(error).__name__}: {error}")
     for w in caught:
         of_pytorchs_own = str(w.message).startswith(
-            ("Attempted to insert a get_attr", "There is a performance drop")
+            ("Attempted to insert a get_attr", "There is a performance drop", "Using a non-tuple sequence")
         )
         if issubclass(w.category, UserWarning) and not of_pytorchs_own:
             print(

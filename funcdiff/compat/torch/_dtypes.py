@@ -82,9 +82,7 @@ class Default:
 def set_default_dtype(d: dtype) -> None:
     """Set the data type that Python floats become."""
     if not d.is_floating_point:
-        raise TypeError(
-            f"only floating-point types are supported as the default type, but got {d.type_name}Type"
-        )
+        raise TypeError("only floating-point types are supported as the default type")
     Default.real = d.numpy
     Default.complex = d.to_complex().numpy
 

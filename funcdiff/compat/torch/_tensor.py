@@ -306,7 +306,7 @@ class Tensor:
         if value.value.dtype != self.value.dtype:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{_lower(value)}' to a tensor with grad_dtype "
-                f"'{_lower(self)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
+                f"'{self.dtype.type_name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's dtype). "
                 "You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
                 "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
                 "that assume they match."

@@ -57,6 +57,8 @@ def _plain_item(item: Any) -> Any:
         return item
     if type(item) is TracedArray:
         return item
+    if isinstance(item, str):
+        raise TypeError("new(): invalid data type 'str'")
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
         f"{type(item).__name__})"
@@ -92,10 +94,11 @@ def getitem(input: Tensor, index: Any) -> Any:
     _check_count(input, items)
     if any(_is_advanced(i) for i in items):
         return _advanced(input, items)
-    out, axis = input, 0
+    out, axis, place = input, 0, 0  # `place` is the axis of the input
     for item in items:
         if item is Ellipsis:
-            axis = out.ndim - _used(items[items.index(Ellipsis) + 1 :])
+            rest = _used(items[items.index(Ellipsis) + 1 :])
+            axis, place = out.ndim - rest, input.ndim - rest
         elif item is None:
             out = as_view(_Unsqueeze, p_getitem, {"index": (*(slice(None),) * axis, None, Ellipsis)}, out)
             axis += 1
@@ -103,9 +106,10 @@ def getitem(input: Tensor, index: Any) -> Any:
             item = _plain_item(item)
             if item != slice(None):
                 out = _one(out, axis, item)
-            axis += 1
+            axis, place = axis + 1, place + 1
         else:
-            out = _one(out, axis, _plain_item(item), whole=input, place=axis)
+            out = _one(out, axis, _plain_item(item), whole=input, place=place)
+            place += 1
     return as_view(_Alias, p_getitem, {"index": Ellipsis}, out) if out is input else out
 
 

@@ -110,7 +110,7 @@ def cat(tensors: Sequence[Any], dim: int = 0, *, out: Any = None) -> Any:
 def _cat(tensors: list[Any], dim: int) -> Any:
     """Join tensors that need conversion, empty ones among them, and traced ones; or say what is wrong."""
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     shapes = [x.value.shape for x in tensors]
     kept = [x for x, s in zip(tensors, shapes, strict=True) if s != (0,)] or tensors[:1]
     axis = axis_of(dim, kept[0].ndim)

@@ -267,6 +267,12 @@ def einsum(equation: str, *operands: Any) -> Any:
     """As `torch.einsum`."""
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    ins, arrow, out_letters = equation.replace(" ", "").partition("->")
+    for letter in out_letters if arrow else "":
+        if letter not in ins and letter != ".":
+            raise RuntimeError(
+                f"einsum(): output subscript {letter} does not appear in the equation for any input operand"
+            )
     subscripts = _explicit(equation, tuple([len(x.value.shape) for x in operands]))
     out = call(_Einsum, _einsum, operands, {"subscripts": subscripts, "optimize": False})
     if len(operands) == 1 and type(out.value) is np.ndarray and out.value.base is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch._apply import method
-from funcdiff.compat.torch._dtypes import INT64, Default, as_numpy, float64
+from funcdiff.compat.torch._dtypes import FROM_NUMPY, INT64, Default, as_numpy, float64
 from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
@@ -179,6 +179,9 @@ def for_examples(shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], Any],
 
 def _drawn(draw: str, shape: tuple[int, ...], dtype: Any, generator: Any) -> Any:
     kind = Default.real if dtype is None else as_numpy(dtype)
+    if kind.kind not in "fc":
+        what = "check_uniform_bounds" if draw == "uniform" else "normal_kernel_cpu"
+        raise NotImplementedError(f"\"{what}\" not implemented for '{FROM_NUMPY[kind].type_name}'")
     return for_examples(shape, lambda full: _array(draw, full, kind, _generator(generator)))
 
 

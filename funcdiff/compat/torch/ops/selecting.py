@@ -38,12 +38,20 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Any:
     """As `torch.index_select`."""
     axis = axis_of(dim, input.ndim)
     if type(input.value) is _ndarray and type(index.value) is _ndarray:
+        if _outside(index.value, input.value.shape[axis] if input.ndim else 1) is not None:
+            raise IndexError("index out of range in self")
         return read(_IndexSelect, input, {"index": (*(slice(None),) * axis, index.value.reshape(-1).copy())})
 
     def compute(x: Any, positions: Any) -> Any:
         return at(x, (*(slice(None),) * axis, positions.reshape(-1)))
 
     return composite(composed("IndexSelectBackward0"), compute, (input, index))
+
+
+def _outside(index: Any, length: int) -> Any:
+    """Return an index that leads outside of an axis, if there is one; PyTorch counts from the front only."""
+    bad = (index < 0) | (index >= length)
+    return index[bad][0] if bad.any() else None
 
 
 @method
@@ -54,6 +62,11 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     axis = axis_of(dim, input.ndim)
     shape = index.value.shape
     if type(input.value) is _ndarray and type(index.value) is _ndarray and shape:
+        bad = _outside(index.value, input.value.shape[axis] if input.ndim else 1)
+        if bad is not None:
+            raise RuntimeError(
+                f"index {bad} is out of bounds for dimension {axis} with size {input.value.shape[axis] if input.ndim else 1}"
+            )
         made = read(_Gather, input, {"index": _positions(axis, index.value.copy())})
         return made if out is None else deliver(made, out)
 
@@ -196,6 +209,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Any:
             f"masked_fill_ only supports boolean masks, but got mask with dtype {_scalar_name(mask)}"
         )
     if isinstance(value, Tensor):
+        if value.value.shape:
+            raise RuntimeError(
+                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            )
         return composite(
             composed("MaskedFillBackward1"),
             lambda x, v: fnp.where(mask.value, cast(v, x.dtype), x),

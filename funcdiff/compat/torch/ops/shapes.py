@@ -210,13 +210,15 @@ def _permutation(dims: Any, rank: int) -> dict[str, Any]:
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering "
             f"of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
         )
+    if len({n % rank for n in order if -rank <= n < rank}) < len([n for n in order if -rank <= n < rank]):
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
     return {"axes": axes_of(order, rank)}
 
 
 @method
 def permute(input: Tensor, *dims: Any) -> Any:
     """As `torch.permute`."""
-    if len(dims) == 1:
+    if len(dims) == 1 and isinstance(dims[0], (tuple, list)):
         dims = tuple(dims[0])
     return _permuted(_Permute, input, _permutation(dims, len(input.value.shape)))
 
