@@ -14,7 +14,7 @@ where a shape or a branch depends on values: other values are recorded anew when
 written by `docs/make_coverage.py` from the tables of `tests/numpy/coverage`, and tests compare them.
 
 {plain} of the {all} programs, for {names} names, run in plain spelling; the {refused} others are marked *fd.numpy* and run
-there, or as they are in a function given to `fd.numpy.rebind`. What the protocols cannot reach at all is a buffer that
+there, or as they are in a function given to `fd.numpy.rebind`. Names that have no plain line: {none}. What the protocols cannot reach at all is a buffer that
 a function makes fresh, `y = np.zeros(n); y[0] = x[0]`: it raises and names the remedies, `like=x` and `fd.numpy.rebind`.
 
 `x`, `y` are vectors, `z` is a complex one, `s` a number, `A` a square matrix, `M` a matrix, `T` has three axes.
@@ -52,7 +52,13 @@ def page() -> str:
     ]
     refused = sum(line in exceptions.REFUSED for line in lines)
     counts = {"plain": len(lines) - refused, "all": len(lines), "refused": refused}
-    out = [HEAD.format(**counts, names=sum(map(len, FAMILIES.values())))]
+    none = [
+        f"`{name}`"
+        for table in FAMILIES.values()
+        for name, entry in table.items()
+        if {*([entry] if isinstance(entry, str) else entry)} <= {*exceptions.REFUSED}
+    ]
+    out = [HEAD.format(**counts, none=", ".join(none), names=sum(map(len, FAMILIES.values())))]
     for family, table in FAMILIES.items():
         if family == "polynomial.polynomial":
             out.append(f"## Polynomials\n\n{POLYNOMIALS}")
