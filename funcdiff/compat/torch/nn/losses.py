@@ -18,6 +18,7 @@ from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch.ops import reduction_rules
 from funcdiff.compat.torch.ops.exponentials import log_softmax
 from funcdiff.compat.torch.ops.indexing import at
+from funcdiff.compat.torch.ops.short import rows
 from funcdiff.core.primitive import REGISTRY
 
 _astype = REGISTRY["astype"].function
@@ -125,7 +126,7 @@ def nll_loss(
     """As `torch.nn.functional.nll_loss`."""
     if weight is None and reduction in ("mean", "sum") and _are_simple(input.value, target.value):
         classes = target.value
-        index = (np.arange(len(classes)), classes.copy())
+        index = (rows(len(classes), False), classes.copy())
         return _mean_chosen(
             _Nll, input, {"index": index, "count": len(classes) if reduction == "mean" else 1}
         )
