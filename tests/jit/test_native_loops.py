@@ -531,14 +531,15 @@ def run(statement, carry, w):
             going = lambda s: (s[0] < n) & (np.sum(s[1][0]) < 30)  # noqa: E731
             return fd.while_loop(going, lambda s: (s[0] + 1, run(inner, s[1], w)), (np.int64(0), carry))[1]
         case ("fill", n, inner) if np.shape(carry[0]):  # reads of what has been written, and of what will be
+            size = min(n, len(carry[0]))
 
             def fill(i, c):
                 a, b = c
-                a[i] = np.tanh(b[-1 - i] * w + a[i - n])
+                a[i] = np.tanh(b[-1 - i] * w + a[i - size])
                 b[i - 1] = a[i] * 0.5 + b[0]
                 return a, b
 
-            carry = fd.fori_loop(0, min(n, len(carry[0])), fill, tuple(fd.numpy.array(c) for c in carry))
+            carry = fd.fori_loop(0, size, fill, tuple(fd.numpy.array(c) for c in carry))
             return run(inner, carry, w)
         case ("fill", _, inner):
             return run(inner, carry, w)
