@@ -101,6 +101,13 @@ def to_dtype(x: Any, dtype: Any) -> Any:
         return convert(x, dtype) if type(x) is TracedArray else x.astype(dtype)
     if dtype.kind == "O" and type(x) is TracedArray:  # an array of traced elements
         return np.array(x) if x.shape else x
+    if dtype.kind in "SU" and type(x) is TracedArray and x.dtype.kind in "fc":
+        raise errors.ConversionError(
+            errors.at_user_line(
+                f"converting a traced array (dtype {x.dtype}) to text would drop its derivative. Take the plain values "
+                "with fd.stop_gradient(x)."
+            )
+        )
     from funcdiff.primitives.queries import as_integer
 
     return as_integer(x, dtype=dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.mutation import rebind
 from funcdiff.core.recording import TracedArray, concrete, innermost, is_scalar_value
 from funcdiff.numpy import (
@@ -213,6 +214,22 @@ def _nbytes(self: Any) -> int:
     return total
 
 
+def _refused(name: str, said: str = "") -> Any:
+    """Return a method that would give the values away as bytes: those of a buffer of no transform are plain."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.recorder.free:
+            return getattr(self.value, name)(*args, **kwargs)
+        raise errors.ConversionError(
+            errors.at_user_line(
+                f"{said or name} of a traced array (dtype {self.dtype}, shape {self.shape}) would drop its derivative. Take the "
+                "plain values with fd.stop_gradient(x)."
+            )
+        )
+
+    return method
+
+
 def _strides(self: Any) -> Any:
     plain = innermost(self)
     return plain.strides if plain.shape == self.shape else np.empty(self.shape, self.dtype).strides
@@ -249,6 +266,7 @@ METHODS: dict[str, Any] = {
     "__copy__": _clone,
     "__deepcopy__": _deepcopy,
     "__floor__": _rounded(floor),
+    "__reduce_ex__": _refused("__reduce_ex__", "pickling"),
     "__trunc__": _rounded(trunc),
     "abs": np.absolute,
     "absolute": np.absolute,
@@ -273,6 +291,7 @@ METHODS: dict[str, Any] = {
     "atan": np.arctan,
     "atan2": np.arctan2,
     "atanh": np.arctanh,
+    "byteswap": _refused("byteswap"),
     "cbrt": np.cbrt,
     "ceil": np.ceil,
     "choose": _choose,
@@ -291,6 +310,8 @@ METHODS: dict[str, Any] = {
     "diagonal": diagonals.diagonal,
     "divide": np.divide,
     "dot": _dot,
+    "dump": _refused("dump"),
+    "dumps": _refused("dumps"),
     "exp": np.exp,
     "exp2": np.exp2,
     "expm1": np.expm1,
@@ -348,6 +369,8 @@ METHODS: dict[str, Any] = {
     "tan": np.tan,
     "tanh": np.tanh,
     "to_device": _to_device,
+    "tobytes": _refused("tobytes"),
+    "tofile": _refused("tofile"),
     "tolist": _tolist,
     "trace": diagonals.trace,
     "transpose": _transpose,

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -272,3 +273,35 @@ def test_setting_the_real_part():
 def test_refusals(f, error, message):
     with pytest.raises(error, match=message):
         fd.grad(lambda x: (f(x), x.sum())[1])(V)
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        lambda x: x.tobytes(),
+        lambda x: x.dumps(),
+        lambda x: x.tofile("never_written"),
+        lambda x: x.astype(str),
+        lambda x: np.astype(x, "S8"),
+        lambda x: pickle.dumps(x),
+        lambda x: pickle.dumps([x, 1]),
+    ],
+)
+def test_bytes_and_text_of_traced_arrays_are_refused(drop):
+    for transform in (fd.grad, fd.jit, lambda f: fd.vmap(f, in_axes=0)):
+        with pytest.raises(fd.errors.ConversionError, match="would drop its derivative"):
+            transform(lambda x: (drop(x), np.sum(x))[1])(np.ones((2, 2)))
+
+
+def test_buffers_of_no_transform_are_plain():
+    buffer = fd.numpy.ones(2)
+    assert buffer.tobytes() == np.ones(2).tobytes()
+    assert_array_equal(pickle.loads(pickle.dumps(buffer)), np.ones(2))
+
+
+def test_copies_and_texts_for_reading():
+    def f(x):
+        assert "1.5" in f"{x[0]:.2f} {x}"
+        return np.sum(copy.deepcopy(x) * copy.copy(x))
+
+    np.testing.assert_allclose(fd.grad(f)(np.array([1.5, 2.0])), [3.0, 4.0])
