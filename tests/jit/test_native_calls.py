@@ -446,3 +446,13 @@ print(wrong)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout.split() == ["[]"], done.stderr
+
+
+def test_block_jacobians_are_one_loop_without_temporaries():
+    def residual(p, u):
+        return np.stack([np.sin(p[0]) * u[0] - p[1], p[0] * p[1] * np.exp(u[1]) - u[0]])
+
+    p, u = np.random.default_rng(0).random((2, 5000, 2))
+    lowered = jit(fd.vmap(fd.jacobian(residual))).lower(p, u)
+    assert "malloc" not in lowered.source
+    assert len([line for line in lowered.source.splitlines() if "store <" in line]) == 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.jit.native.elementwise import loop_kinds
-from funcdiff.jit.native.index_maps import FIXED, Map, Uses, composed, elementwise, identity, uses
+from funcdiff.jit.native.index_maps import FIXED, Map, Use, Uses, composed, elementwise, identity, uses
 from funcdiff.jit.native.nodes import KINDS
 from funcdiff.jit.native.spaces import natural
 from funcdiff.jit.passes.rewriting import kind
@@ -167,17 +167,35 @@ def _swept(record: Record) -> Uses | None:
 
 
 def _shifts(record: Record, read: Uses, found: dict[int, Uses]) -> bool:
-    """Tell whether a record would copy: a slice of what is computed, or an array put together from slices."""
+    """Tell whether a record would copy: a slice of what is computed, or an array put together from slices.
+
+    That is so along axes that are loops; components side by side are numbers of their own.
+    """
     name = record.primitive.name
     if name in ("getitem", "view"):
         (use,) = read.operands
         if not isinstance(use.atom, Variable) or use.atom.number not in found:
             return False
+        shape = use.atom.type.shape
+        loops = natural(shape, frozenset())[1]
         return any(
-            (a.axis != FIXED and (a.start, a.step) != (0, 1)) or n != m
-            for a, n, m in zip(use.map, use.atom.type.shape, _extents(use.map, record), strict=True)
+            loop >= 0 and ((a.axis != FIXED and (a.start, a.step) != (0, 1)) or n != m)
+            for a, n, m, loop in zip(use.map, shape, _extents(use.map, record), loops, strict=True)
         )
-    return name in SHIFTING and any(is_long(u.atom) for u in read.operands)
+    if name not in SHIFTING:
+        return False
+    shape = record.outputs[0].type.shape
+    loops = natural(shape, frozenset())[1]
+    long = [axis for axis, loop in enumerate(loops) if loop >= 0]
+    return any(
+        is_long(u.atom) and any(_is_shifted(u, axis, shape[axis]) for axis in long) for u in read.operands
+    )
+
+
+def _is_shifted(use: Use, axis: int, length: int) -> bool:
+    """Tell whether an operand is read elsewhere, or only in a part, along an axis of the result."""
+    moved = any(a.axis == axis and (a.start, a.step) != (0, 1) for a in use.map)
+    return moved or (use.box is not None and use.box[axis] != (0, length))
 
 
 def _extents(read: Map, record: Record) -> list[int]:
