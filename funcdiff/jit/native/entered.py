@@ -10,6 +10,7 @@ from funcdiff.jit.native import (
     rearranged,
     reduced,
     run_time_indices,
+    running,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "rearranged",
     "reduced",
     "run_time_indices",
+    "running",
 ]
