@@ -240,6 +240,25 @@ def test_dtypes_are_kept():
         assert way(fd.hessian(f))(x).dtype == np.float32
 
 
+def test_large_constants_in_bodies():
+    a = np.random.default_rng(0).standard_normal((40, 40)) / 8
+    index = np.arange(1600) % 40
+
+    def f(x):
+        def step(c, _):
+            c = np.sin(c @ a) + np.sum(np.sin(c)[index]) / 1600
+            return c, np.sum(c)
+
+        c, ys = fd.scan(step, x, None, length=3)
+        return np.sum(c * c) + np.sum(ys)
+
+    x = np.linspace(0.1, 1, 40)
+    for g in (fd.grad(f), lambda x: fd.jvp(fd.grad(f), x, x)[1]):
+        want = g(x)
+        np.testing.assert_allclose(fd.trace(g)(x).run(x), want)
+        np.testing.assert_allclose(fd.jit(g)(x), want)
+
+
 # --- memory --------------------------------------------------------------------------------------------
 
 

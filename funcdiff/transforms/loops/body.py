@@ -289,13 +289,17 @@ def merged(records: Sequence[Record], outputs: Sequence[Atom]) -> tuple[list[Rec
     return kept, [current(a) for a in outputs]
 
 
-def key_of_step(record: Record, inputs: Sequence[Any]) -> Any:
+def key_of_step(record: Record, inputs: Sequence[Any], contents: bool = False) -> Any:
     """Return a key that is equal for steps that do the same."""
     atoms = tuple(
-        ("literal", key_of(a.value)) if isinstance(a, Literal) else a.number if isinstance(a, Variable) else a
+        ("literal", key_of(a.value, contents))
+        if isinstance(a, Literal)
+        else a.number
+        if isinstance(a, Variable)
+        else a
         for a in inputs
     )
-    return (record.primitive, atoms, key_of(record.params), tuple(v.type for v in record.outputs))
+    return (record.primitive, atoms, key_of(record.params, contents), tuple(v.type for v in record.outputs))
 
 
 def active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:

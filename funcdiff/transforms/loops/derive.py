@@ -270,7 +270,7 @@ def _names(body: Body, program: Joint) -> dict[int, int]:
     names = {v.number: table.setdefault(n, len(table)) for n, v in enumerate(program.inputs)}
     for r in program.early:
         inputs = [("value", names[a.number]) if isinstance(a, Variable) else a for a in r.inputs]
-        key = key_of_step(r, inputs)
+        key = key_of_step(r, inputs, contents=True)  # constants are copied with every recording
         for n, v in enumerate(r.outputs):
             names[v.number] = table.setdefault((key, n), len(table))
     return names
