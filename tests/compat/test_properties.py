@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def accumulated(t, a, b):
 class _Cube:
     """The cube as an autograd.Function of either library."""
 
-    made: dict = {}
+    made: ClassVar[dict] = {}
 
     @classmethod
     def of(cls, t):
