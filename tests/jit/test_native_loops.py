@@ -214,6 +214,46 @@ def test_loops_in_branches_and_branches_in_loops():
     assert is_native(fd.grad(f), 0.1)
 
 
+def sorted_in_scan_around_while(x):
+    def step(c, t):
+        y = fd.while_loop(lambda s: np.sum(s) < 50, lambda s: s * 1.5 + 1, c * c)
+        return np.sort(y) / 20 * t, np.sum(y)
+
+    c, ys = fd.scan(step, x, np.linspace(0.5, 1, 4))
+    return np.sum(c) + np.sum(ys)
+
+
+def sorted_in_while(x):
+    return np.sum(
+        fd.while_loop(lambda s: s[1] < 5, lambda s: (np.sort(s[0]) * 1.3 + np.sin(x), s[1] + 1), (x, 0))[0]
+    )
+
+
+def complex_carry(x):
+    return np.abs(fd.fori_loop(0, 3, lambda i, z: z * (1 + 0.5j) + x[0], x[1] + 1j))
+
+
+def arrays_of_indices(x):
+    index = np.array([[0, 2], [1, 1], [2, 0]])
+    c, ys = fd.scan(lambda c, i: (c + np.sum(c[i] * x[i]), c[i[0]]), x, index)
+    return np.sum(c) + np.sum(ys)
+
+
+def short_integers(x):
+    return fd.fori_loop(0, 4, lambda i, s: (s[0] * x[0] + s[1], s[1] + np.int32(1)), (x[1], np.int32(2)))[0]
+
+
+@pytest.mark.parametrize(
+    "f", [sorted_in_scan_around_while, sorted_in_while, complex_carry, arrays_of_indices, short_integers]
+)
+def test_bodies_without_machine_code(f):
+    x = np.array([3.0, 1.0, 2.0])
+    for g in (f, fd.grad(f), lambda x: fd.jvp(fd.grad(f), x, x)[1]):
+        compiled = jit(g)
+        same(compiled(x), g(x), 1e-9)
+        same(compiled(x), g(x), 1e-9)
+
+
 # --- buffers --------------------------------------------------------------------------------------------
 
 
