@@ -146,6 +146,14 @@ def test_small_workloads(session, module):
         assert all(t > 0 for t in times.values())
 
 
+@pytest.mark.parametrize("module", list(driver.KNOWN))
+def test_descents_in_every_mode(session, module):
+    pytest.importorskip("llvmlite")  # else they take seconds
+    given = {"particle": {"w": 0.0}, "saddle": {"start": [1.0, 1.0]}}[module]
+    _, valid = driver.replay(session, module, "", given, np.random.default_rng(1))
+    assert valid
+
+
 def test_every_eval_has_its_default_workloads():
     found = workloads.full(np.random.default_rng(0))
     assert set(found) == set(EVALS)
@@ -199,7 +207,7 @@ def test_the_protocol():
 
 
 def test_descents_agree_in_every_mode_on_less_than_a_descent(session):
-    """Full descents take seconds; here their parts run: nested derivatives through a descent of a few steps."""
+    """Nested derivatives through a descent of a few steps."""
     import funcdiff as fd
     from tests.gradbench import programs as p
 
