@@ -12,7 +12,7 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record
 from funcdiff.jit.native import arrays, gathers
 from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed, contiguous_strides
-from funcdiff.jit.native.elementwise import Build
+from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Memory, constant

@@ -8,7 +8,8 @@ import numpy as np
 
 from funcdiff.core.tape import Record, Variable
 from funcdiff.jit.native.arrays import COMPONENT, FLAT, UNIFORM, Array, Layout, box, computed
-from funcdiff.jit.native.elementwise import Build, apply, loop_kinds
+from funcdiff.jit.native.build import Build
+from funcdiff.jit.native.elementwise import apply, loop_kinds
 from funcdiff.jit.native.handlers import ELEMENTWISE, NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering, Space
 from funcdiff.jit.native.nodes import Group, Node

@@ -9,7 +9,7 @@ import numpy as np
 from funcdiff.core.tape import Record
 from funcdiff.jit.native import calls
 from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed
-from funcdiff.jit.native.elementwise import Build
+from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import Group, Node

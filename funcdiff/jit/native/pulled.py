@@ -16,7 +16,8 @@ from typing import Any
 from funcdiff.core.tape import Atom, Literal, Record, Variable
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array, contiguous_strides
-from funcdiff.jit.native.elementwise import Build, apply, loop_kinds
+from funcdiff.jit.native.build import Build
+from funcdiff.jit.native.elementwise import apply, loop_kinds
 from funcdiff.jit.native.handlers import NotNative, kind_of
 from funcdiff.jit.native.index_maps import FIXED, Along, Box, Map, composed, inside, preimage
 from funcdiff.jit.native.lower import Lowering

@@ -22,7 +22,7 @@ from funcdiff.jit.native.arrays import (
     computed,
     contiguous_strides,
 )
-from funcdiff.jit.native.elementwise import Build
+from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering, Space
 from funcdiff.jit.native.nodes import BYTES, KINDS, Accumulation, Group, Memory, Node, Reduction, constant

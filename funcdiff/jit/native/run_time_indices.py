@@ -16,7 +16,7 @@ from funcdiff.core.tape import Literal, Record
 from funcdiff.jit.native import arrays, gathers
 from funcdiff.jit.native.arrays import COMPONENT, Array, computed
 from funcdiff.jit.native.assembled import late
-from funcdiff.jit.native.elementwise import Build
+from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import Base, Group, Memory, Node, constant
