@@ -20,8 +20,8 @@ from funcdiff.core.recording import apply
 from funcdiff.core.tape import Tape
 from funcdiff.transforms.loops.body import as_body, types_of
 from funcdiff.transforms.loops.interpret import Steps, example_outputs
-from funcdiff.transforms.sketch import is_sketching
 from funcdiff.transforms.loops.stack import Stack, element
+from funcdiff.transforms.sketch import is_sketching
 
 
 class Loop(NamedTuple):
