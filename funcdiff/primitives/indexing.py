@@ -77,7 +77,7 @@ index_add: Function = linear(
 def plain_index(index: Index) -> Index:
     """Return an index whose traced parts are answered from their values, with guards.
 
-    Parts that `vmap` maps over, or a loop counts, stay traced.
+    Parts that `vmap` maps over, or a loop counts, and the integer arrays of a program, stay traced.
     """
     kind = type(index)
     if kind in BASIC:
@@ -123,9 +123,12 @@ def is_mapped(x: Any) -> bool:
 
 
 def is_symbolic(x: Any) -> bool:
-    """Tell whether a traced array stands for different values in the steps of a loop."""
+    """Tell whether a traced array stands for different values: in the steps of a loop, in a program.
+
+    In a program single integers are known, with a guard, for what they read may be a view to write through.
+    """
     while type(x) is TracedArray:
-        if x.recorder.symbolic and x.place >= 0:
+        if x.place >= 0 and (x.recorder.symbolic or (x.recorder.program and np.ndim(x.value))):
             return True
         x = x.value
     return False

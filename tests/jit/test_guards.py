@@ -156,3 +156,46 @@ def test_an_error_in_the_function_is_the_functions_own():
     with pytest.raises(ZeroDivisionError):
         compiled(-X)
     assert_array_equal(compiled(X), X)
+
+
+def batch_loss(w, data, targets, index):
+    batch = data[index]
+    return np.sum((batch @ w - targets[index, 0]) ** 2)
+
+
+def test_arrays_of_places_are_read_by_one_program():
+    """A minibatch of other rows is no other path: no guard knows which rows were read."""
+    rng = np.random.default_rng(0)
+    counted = Counted(batch_loss)
+    compiled, eager = (
+        jit(fd.value_and_grad(counted, argnums=(0, 1))),
+        fd.value_and_grad(batch_loss, argnums=(0, 1)),
+    )
+    w, data, targets = rng.standard_normal(3), rng.standard_normal((20, 3)), rng.standard_normal((20, 1))
+    for index in (np.array([0, 3, 3, -1]), np.array([5, -20, 19, 2]), rng.integers(0, 20, 4)):
+        for found, expected in zip(
+            compiled(w, data, targets, index)[1], eager(w, data, targets, index)[1], strict=True
+        ):
+            assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+    assert counted.calls == 1
+    with pytest.raises(IndexError, match="index 20 is out of bounds for axis 0 with size 20"):
+        compiled(w, data, targets, np.array([0, 1, 20, 2]))
+
+
+def written(x, index, v):
+    y = x.copy()
+    y[index] = v
+    y[index] += x[index[::-1]] * v
+    np.add.at(y, index, v)
+    return np.sum(y**3)
+
+
+def test_arrays_of_places_are_written_by_one_program():
+    rng = np.random.default_rng(0)
+    counted = Counted(written)
+    compiled, eager = jit(fd.grad(counted, argnums=(0, 2))), fd.grad(written, argnums=(0, 2))
+    for index in (np.array([0, 3, 1]), np.array([-1, 2, 2]), np.array([4, 4, 4])):
+        args = rng.standard_normal(6), index, rng.standard_normal(3)
+        for found, expected in zip(compiled(*args), eager(*args), strict=True):
+            assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert counted.calls == 1
