@@ -4,10 +4,13 @@ Unmodified NumPy code in (``import numpy as np``, in-place code and Python contr
 derivative out: `grad`, `jacobian`, `hessian`, `vjp`, `jvp`, `hvp`, `vmap` and their compositions.
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from funcdiff import debug as debug
 from funcdiff import errors as errors
 from funcdiff import numpy as numpy
-from funcdiff import profiler as profiler
 from funcdiff import scipy as scipy
 from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
@@ -45,6 +48,9 @@ from funcdiff.transforms.stochastic import hutchinson as hutchinson
 from funcdiff.transforms.stop import stop_gradient as stop_gradient
 from funcdiff.transforms.trace import trace as trace
 from funcdiff.transforms.vmap import vmap as vmap
+
+if _TYPE_CHECKING:
+    from funcdiff import profiler as profiler
 
 __version__ = "0.1.0"
 
@@ -91,6 +97,13 @@ __all__ = [
     "vmap",
     "while_loop",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Load what most programs do without when it is first asked for."""
+    if name == "profiler":
+        return _import_module("funcdiff.profiler")
+    raise AttributeError(f"module 'funcdiff' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from funcdiff import errors
-from funcdiff.jit.compiled import Compiled
-from funcdiff.jit.signature import Statics
 from funcdiff.transforms.arguments import check_callable
 from funcdiff.transforms.gradient import wrap
+
+if TYPE_CHECKING:
+    from funcdiff.jit.compiled import Compiled
 
 CHAIN = 4  # builtins that a call is handed through
 
@@ -80,6 +81,11 @@ def jit(
         raise errors.UnsupportedError(
             errors.at_user_line(f'backend of jit must be "auto", "numpy" or "native", not {backend!r}')
         )
+    from funcdiff.jit.compiled import (
+        Compiled,
+    )  # only now: a quarter of the time that importing funcdiff would take
+    from funcdiff.jit.signature import Statics
+
     return Jitted(f, Compiled(f, Statics(f, static_argnums, static_argnames), _chosen(backend)))
 
 

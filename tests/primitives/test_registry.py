@@ -22,6 +22,8 @@ for module in pkgutil.walk_packages(funcdiff.primitives.__path__, "funcdiff.prim
 for _module in ("rules", "strided"):  # what the PyTorch shim adds
     importlib.import_module(f"funcdiff.compat.torch.ops.{_module}")
 
+importlib.import_module("funcdiff.jit.factors")  # what compiled programs add
+
 TREATED_AS_CONSTANT = {"rounding", "stop_gradient"}
 DEFINED_UP_TO_PHASES = {
     "eig_banded",
