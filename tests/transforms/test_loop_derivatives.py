@@ -476,3 +476,45 @@ def test_linearize_of_loops_and_branches_in_a_recorded_program():
     expected = 0.7 * 2 * fd.grad(f)(0.7) + fd.grad(f)(0.7)
     for run in (linear, fd.trace(linear)(0.7).run, fd.jit(linear)):
         np.testing.assert_allclose(run(0.7), expected, rtol=1e-13)
+
+
+def softplus_of(inner):
+    """Return softplus with rules of its own, which call `inner` of the function itself."""
+
+    @fd.custom_vjp
+    def g(x):
+        return np.log1p(np.exp(x))
+
+    g.defvjp(lambda x: (inner(g, x), x), lambda x, c: (c / (1 + np.exp(-inner(lambda x: x, x))),))
+    return g
+
+
+INNER = {
+    "itself": lambda g, x: g(x),
+    "branch": lambda g, x: fd.cond(x > 50.0, lambda x: x, g, x),
+    "loop": lambda g, x: fd.fori_loop(0, 1, lambda i, y: g(y), x),
+}
+RULED_LOOPS = {
+    "fori": lambda g, x: fd.fori_loop(0, 4, lambda i, c: g(c) * x, x),
+    "scan": lambda g, x: fd.scan(lambda c, a: (g(c) * x + a, g(c * a)), x, np.arange(4) / 4)[0],
+    "collected": lambda g, x: np.sum(fd.scan(lambda c, a: (g(c) * x, g(c * a)), x, np.arange(4) / 4)[1]),
+    "two": lambda g, x: fd.fori_loop(0, 4, lambda i, c: (g(c[0]) * x, g(c[1]) * c[0]), (x, x * x))[0],
+    "while": lambda g, x: fd.while_loop(
+        lambda s: s[0] < 4, lambda s: (s[0] + 1, g(s[1]) * x, g(s[1]) * s[2]), (0, x, x)
+    )[1],
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("loop", RULED_LOOPS)
+def test_rules_of_the_users_own_may_call_their_function(loop, inner):
+    g = softplus_of(INNER[inner])
+    slope = fd.grad(lambda x: RULED_LOOPS[loop](g, x))
+    plain = fd.grad(lambda x: RULED_LOOPS[loop](lambda x: np.log1p(np.exp(x)), x))
+    want = plain(0.8)
+    np.testing.assert_allclose(slope(0.8), want, rtol=1e-12)
+    np.testing.assert_allclose(fd.trace(slope)(0.8).run(0.8), want, rtol=1e-12)
+    np.testing.assert_allclose(fd.jit(slope)(0.8), want, rtol=1e-12)
+    np.testing.assert_allclose(fd.grad(fd.jit(lambda x: RULED_LOOPS[loop](g, x)))(0.8), want, rtol=1e-12)
+    np.testing.assert_allclose(fd.vmap(slope)(np.array([0.8, 0.3])), [want, plain(0.3)], rtol=1e-12)
+    np.testing.assert_allclose(fd.jit(fd.grad(slope))(0.8), fd.grad(plain)(0.8), rtol=1e-10)

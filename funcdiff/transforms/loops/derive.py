@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -222,6 +222,7 @@ class There:
     loop: Loop
     saved: list[int]  # names of values in the joint program
     active: Flags
+    program: Joint  # for cotangents of all results, with the examples that a reverse loop reads
 
 
 def there(spec: Loop, active: Flags) -> There:
@@ -231,7 +232,7 @@ def there(spec: Loop, active: Flags) -> There:
         body, ("there", spec.carries, spec.invariants, active, spec.recompute), lambda: _there(spec, active)
     )
     loop = spec._replace(body=found.loop.body)
-    return There(loop, found.saved, active)
+    return replace(found, loop=loop)
 
 
 def _there(spec: Loop, active: Flags) -> There:
@@ -253,7 +254,9 @@ def _there(spec: Loop, active: Flags) -> There:
         [*program.outputs, *(order[n] for n in numbers)],
         body.examples,
     )
-    return There(spec._replace(body=new), [names[n] for n in numbers], active)
+    read = {*numbers, *(v.number for v in (*program.inputs, *variables(program.seeds)))}
+    program = replace(program, examples=[e if n in read else None for n, e in enumerate(program.examples)])
+    return There(spec._replace(body=new), [names[n] for n in numbers], active, program)
 
 
 def _read_late(program: Joint) -> list[Variable]:
@@ -325,11 +328,26 @@ def _relevant(spec: Loop, active: Flags, given: Flags) -> Flags:
 
 
 def _back(spec: Loop, way: There, given: Flags) -> Back:
+    c = spec.carries
+    of_collected = collected_active(spec, way.active)
+    collected = tuple(g and a for g, a in zip(given[c:], of_collected, strict=True))
+    carried = _relevant(spec, way.active, (*given[:c], *collected))
+    program = joint(spec, way.active, (*carried, *collected))
+    found = _back_by(spec, way, program, carried, collected)
+    if found is None:
+        found = _back_by(spec, way, way.program, way.active[:c], tuple(of_collected))
+    assert found is not None
+    return found
+
+
+def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: Flags) -> Back | None:
+    """Return the reverse loop by a program, or None if that would need more than what is saved.
+
+    What is made by the user's own rules or in a branch is another step each time it is recorded, so that
+    in a second recording it has other names than those that the loop there has saved.
+    """
     c, v = spec.carries, spec.carries + spec.invariants
     active = way.active
-    collected = tuple(g and a for g, a in zip(given[c:], collected_active(spec, active), strict=True))
-    carried = _relevant(spec, active, (*given[:c], *collected))
-    program = joint(spec, active, (*carried, *collected))
     places = [n for n, a in enumerate(active) if a]
     pulled = dict(zip(places, program.pulled, strict=True))
     sums = [n for n in places if c <= n < v]
@@ -339,6 +357,8 @@ def _back(spec: Loop, way: There, given: Flags) -> Back:
     known = {names[o.number]: o for o in (*program.inputs, *(o for r in program.early for o in r.outputs))}
     saved = {known[n].number for n in way.saved if n in known}
     needed = _closure(program, _read_late(program), saved)
+    if any(i.number in needed - saved for i in program.inputs[:c]):
+        return None
     again = [r for r in program.early if any(o.number in needed - saved for o in r.outputs)]
     read = [n for n in range(c, len(program.inputs)) if program.inputs[n].number in needed]
     invariants, stacked = [n for n in read if n < v], [n for n in read if n >= v]

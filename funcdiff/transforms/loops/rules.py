@@ -11,6 +11,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import General
 from funcdiff.core.recording import TracedArray, newest
 from funcdiff.transforms.loops.batched import batched
+from funcdiff.transforms.loops.body import types_of
 from funcdiff.transforms.loops.derive import (
     Back,
     Flags,
@@ -137,7 +138,10 @@ def _pull(
     operands += [zeros(kinds[n]) for n in sums]
     operands += [values[n] for n in (*step.invariants, *step.stacked)]
     operands += [saved[n] for n in step.saved]
-    operands += choose(g[c:], step.given[c:])
+    for n, kind in enumerate(types_of(spec.body.outputs)[c:], c):
+        if step.given[n]:  # a number stands for a stack full of it
+            shape = () if spec.length is None else (spec.length, *kind.shape)
+            operands.append(np.zeros(shape, kind.dtype)[()] if g[n] is None else g[n])
     operands += trips or spec.parts(values)[3]
     outs = step.loop(*operands)
     carried = [n for n in range(c) if step.carried[n]]
