@@ -7,13 +7,15 @@ and modules, and the elements of tuples, lists and dicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.core.recording import TracedArray
 from funcdiff.jit.contents import Content, content_of
 from funcdiff.jit.reads import reads
@@ -37,14 +39,14 @@ class Captures:
     `before` is what was known of the same function; copies of what has not been written to are taken over.
     """
 
-    def __init__(self, f: Any, before: Captures | None = None) -> None:
-        self.seen: list[tuple[Place, Any, str]] = []  # what stood at a place, and what to call it
-        self._left = MOST  # so many values are looked at
-        self._visited: set[Any] = set()
-        self._waiting: list[Any] = []
-        self._function(f)
-        while self._waiting:
-            self._look(self._waiting.pop())
+    def __init__(
+        self, f: Any, before: Captures | None = None, objects: Iterable[tuple[Any, str]] = ()
+    ) -> None:
+        self._attributes: frozenset[str] = frozenset()  # that any of the code loads, of whatever object
+        known_attributes = None
+        while known_attributes != self._attributes:
+            known_attributes = self._attributes
+            self._look_at_all(f, objects)
         known = {} if before is None else before.contents
         self.contents: dict[int, Content] = {}  # of the arrays, by identity
         self._names: dict[int, str] = {}
@@ -56,6 +58,27 @@ class Captures:
                     self.contents[id(x)] = content
                     self._names[id(x)] = name
 
+    def _look_at_all(self, f: Any, objects: Iterable[tuple[Any, str]]) -> None:
+        self.seen: list[tuple[Place, Any, str]] = []  # what stood at a place, and what to call it
+        self.generators: list[Any] = []  # of random numbers
+        self.lengths: list[tuple[Any, int, str]] = []  # of containers
+        self._left = MOST  # so many values are looked at
+        self._visited: set[Any] = set()
+        self._waiting: list[Any] = []
+        self._function(f)
+        while self._waiting:
+            self._look(self._waiting.pop())
+        for x, name in objects:
+            self._value((CellType(x), None), x, name, 0)
+            while self._waiting:
+                self._look(self._waiting.pop())
+
+    def _reads(self, function: FunctionType) -> tuple[str, ...]:
+        """Return the global names that a function reads, and note the attributes."""
+        names, attributes = reads(function.__code__)
+        self._attributes |= attributes
+        return names
+
     def same(self) -> bool:
         """Tell whether every place still holds the same object, and arrays hold the same."""
         return self.changed() is None
@@ -66,6 +89,9 @@ class Captures:
             now = _at(holder, key)
             if now is not x and not _equal(now, x):
                 return name
+        for container, length, name in self.lengths:
+            if len(container) != length:
+                return name
         for number, content in self.contents.items():
             if not content.same():
                 return self._names[number]
@@ -74,8 +100,12 @@ class Captures:
     def watched(self) -> list[tuple[Any, Any, Any, Any]] | None:
         """Return (holder, key, what was seen there, its content) of all, as the builtin takes them.
 
-        It is None if there are arrays that only Python can compare.
+        It is None if there are arrays that only Python can compare, or containers that may grow.
         """
+        if self.lengths:
+            return None
+        if any(type(holder) is _ClassAttributes for (holder, _), _, _ in self.seen):
+            return None
         tables = {number: content.table() for number, content in self.contents.items()}
         if None in tables.values():
             return None
@@ -101,33 +131,34 @@ class Captures:
         if callable(inner):
             self._function(inner)
         if isinstance(f, partial):
-            read = reads(inner.__code__)[1] if isinstance(inner, FunctionType) else frozenset()
             for value in (*f.args, *f.keywords.values()):
-                self._value((CellType(value), None), value, read, "functools.partial", 0)
+                self._value((CellType(value), None), value, "functools.partial", 0)
         if not isinstance(f, FunctionType):
+            if not _is_function(f):
+                self._object(f, errors.function_name(f), 0)
             return
-        names, attributes = reads(f.__code__)
+        names = () if _is_ours(f) else self._reads(f)
         for free, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             value = _at(cell, None)
             if not _is_ours(f):
-                self._value((cell, None), value, attributes, free, 0)
+                self._value((cell, None), value, free, 0)
             elif _is_function(value):
                 self._function(value)
         if _is_ours(f):
             return
         for value in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
-            self._value((CellType(value), None), value, attributes, "a default", 0)
+            self._value((CellType(value), None), value, "a default", 0)
         for name in names:
-            self._value((f.__globals__, name), f.__globals__.get(name, _MISSING), attributes, name, 0)
+            self._value((f.__globals__, name), f.__globals__.get(name, _MISSING), name, 0)
 
     def _method(self, method: MethodType) -> None:
         function = method.__func__
         self._function(function)
         if isinstance(function, FunctionType):
-            self._object(method.__self__, reads(function.__code__)[1], "self", 0)
+            self._object(method.__self__, "self", 0)
 
-    def _value(self, place: Place, value: Any, attributes: frozenset[str], name: str, depth: int) -> None:
-        """Look at what stands at a place, read by code that loads these attributes."""
+    def _value(self, place: Place, value: Any, name: str, depth: int) -> None:
+        """Look at what stands at a place."""
         self._left -= 1
         if self._left < 0 or depth > DEPTH or value is _MISSING:
             return
@@ -139,41 +170,62 @@ class Captures:
                 self.seen.append((place, value, name))
         elif isinstance(value, ModuleType):
             if value.__name__.split(".", 1)[0] not in _FOREIGN:
-                for attribute in sorted(attributes & value.__dict__.keys()):
+                for attribute in sorted(self._attributes & value.__dict__.keys()):
                     inner = value.__dict__[attribute]
-                    self._value(
-                        (value.__dict__, attribute), inner, attributes, f"{name}.{attribute}", depth + 1
-                    )
+                    self._value((value.__dict__, attribute), inner, f"{name}.{attribute}", depth + 1)
+        elif isinstance(value, (np.random.Generator, np.random.RandomState)):
+            self.generators.append(value)
         else:
             before = len(self.seen)
+            if isinstance(value, (list, dict, set, deque)):
+                self.lengths.append((value, len(value), name))
             for inner_place, inner, label in _parts(value, name):
-                self._value(inner_place, inner, attributes, label, depth + 1)
+                self._value(inner_place, inner, label, depth + 1)
             if type(value) not in (tuple, list, dict):
-                self._object(value, attributes, name, depth)
+                self._object(value, name, depth)
             if len(self.seen) > before:
                 self.seen.append((place, value, name))
 
-    def _object(self, x: Any, attributes: frozenset[str], name: str, depth: int) -> None:
+    def _object(self, x: Any, name: str, depth: int) -> None:
         """Look at the attributes of an object that are read, and at the methods that read them."""
         kind = type(x)
         held = getattr(x, "__dict__", None)
         if isinstance(x, type) or type(held) is not dict or kind.__module__.split(".", 1)[0] in _FOREIGN:
             return
-        if (id(x), attributes) in self._visited:
+        if ("attributes", id(x)) in self._visited:
             return
-        self._visited.add((id(x), attributes))
-        for attribute in sorted(attributes):
+        self._visited.add(("attributes", id(x)))
+        for attribute in sorted(self._attributes | {"__call__"}):
             label = f"{name}.{attribute}"
             if attribute in held:
-                self._value((held, attribute), held[attribute], attributes, label, depth + 1)
+                self._value((held, attribute), held[attribute], label, depth + 1)
                 continue
             member = next((c.__dict__[attribute] for c in kind.__mro__ if attribute in c.__dict__), None)
             member = member.fget if isinstance(member, property) else member
             if isinstance(member, FunctionType):
                 self._function(member)
-                self._object(x, reads(member.__code__)[1], name, depth)
-            elif isinstance(member, np.ndarray):
-                self._value((CellType(member), None), member, attributes, label, depth + 1)
+            elif isinstance(member, _WATCHED):
+                owner = next(c for c in kind.__mro__ if attribute in c.__dict__)
+                self._value((_ClassAttributes(owner), attribute), member, label, depth + 1)
+
+
+class _ClassAttributes:
+    """The attributes of a class, looked up as in a dict."""
+
+    def __init__(self, cls: type) -> None:
+        self.get = cls.__dict__.get
+
+
+def random_states(generators: Iterable[Any]) -> list[str]:
+    """Return what tells whether random numbers have been drawn, by these generators or by NumPy's own."""
+    own: Any = np.random.get_state(legacy=False)  # noqa: NPY002  # what users' functions may draw from
+    states = [
+        g.bit_generator.state if isinstance(g, np.random.Generator) else g.get_state() for g in generators
+    ]
+    return [
+        repr((own["state"]["pos"], own["state"]["key"][:2].tolist(), own["has_gauss"])),
+        *map(repr, states),
+    ]
 
 
 def _parts(x: Any, name: str) -> Iterator[tuple[Place, Any, str]]:

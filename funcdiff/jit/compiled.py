@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.recording import TracedArray
 from funcdiff.core.tape import Literal, Tape
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.jit import loops as _loops  # noqa: F401  # compiles the bodies of long loops
-from funcdiff.jit.captures import Captures
+from funcdiff.jit.captures import Captures, random_states
 from funcdiff.jit.derived import example, is_tangled
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
@@ -57,7 +58,8 @@ class Compiled:
         self.name = errors.function_name(f)
         self.entries: dict[Any, Entry] = {}
         self.fast: dict[Any, Entry] = {}  # the same, by what is quick to look at
-        self.captures = Captures(f)
+        self.objects: dict[int, tuple[Any, str]] = {}  # static arguments that have attributes
+        self.captures = self._captures()
         self.changes = 0  # of what is captured, lately, in calls
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,7 +100,7 @@ class Compiled:
                 out = path.program(*values)
                 return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
             found = entry.paths.find(partial(_run, values=values))
-        except Unsteady:
+        except (Unsteady, ArithmeticError, LookupError, ValueError):  # the last three of steps of the program
             return _MISSING
         return _MISSING if found is None else found[0].out_tree.unflatten(found[1])
 
@@ -117,7 +119,7 @@ class Compiled:
         if found is None:
             plain = self.f(*args, **kwargs)
             if self.changes:  # what f itself has changed is no reason to go on like that
-                self.captures = Captures(self.f, self.captures)
+                self.captures = self._captures()
             return plain
         path, out = found
         if not static:
@@ -147,7 +149,7 @@ class Compiled:
                 return self.f(*args, **kwargs)
             path = found[0]
             return path.out_tree.unflatten(call(path.program, values))
-        except Unsteady:
+        except (Unsteady, np.linalg.LinAlgError):  # an error may be one that the function catches
             return self.f(*args, **kwargs)
 
     def _entry(self, signature: Signature) -> tuple[Entry, list[int]]:
@@ -167,9 +169,10 @@ class Compiled:
     def _forget(self) -> None:
         """Drop all programs: something that they captured has changed."""
         name = self.captures.changed() if self.entries else None
-        self.captures = Captures(self.f, self.captures)
         self.entries.clear()
         self.fast.clear()
+        self.objects.clear()
+        self.captures = self._captures()
         self.install(None, None)
         if name is None:
             return
@@ -185,6 +188,10 @@ class Compiled:
                 errors.PerformanceWarning,
                 stacklevel=2,
             )
+
+    def _captures(self) -> Captures:
+        """Look at what the function reads without being given it now."""
+        return Captures(self.f, getattr(self, "captures", None), self.objects.values())
 
     def _is_restless(self) -> bool:
         """Tell whether recording is a waste: what is captured changes all the time."""
@@ -217,6 +224,7 @@ class Compiled:
     def _record(self, signature: Signature, values: list[Any], places: list[int]) -> Path | None:
         """Record the function at these values."""
         trees: list[Any] = []
+        caught: list[Exception] = []
         full = list(signature.values)
         for n, x in signature.objects:
             full[n] = x
@@ -232,14 +240,26 @@ class Compiled:
             args, kwargs = self.statics.join(args, kwargs, signature.static)
             outs, tree = flatten(self.f(*args, **kwargs))
             trees.append(tree)
+            recorders = [leaf.recorder for leaf in leaves if type(leaf) is TracedArray]
+            errors_met = [getattr(r, "raised", None) for r in recorders[:1]]
+            caught.extend(error for error in errors_met if error is not None)
             return outs
 
         flat.__qualname__ = self.name
+        drawn = random_states(self.captures.generators)
         tape = self._trace(flat, values)
-        self.captures = Captures(
-            self.f, self.captures
-        )  # what has been bound meanwhile, or written by f itself
-        if is_tangled(tape):
+        for n, x in (*signature.objects, *(signature.static[0] if signature.static else ())):
+            if hasattr(x, "__dict__"):
+                self.objects[id(x)] = (x, f"argument {n}")
+        self.captures = self._captures()  # with what has been bound meanwhile, or written by f itself
+        if random_states(self.captures.generators) != drawn:
+            raise errors.UnsupportedError(
+                errors.at_user_line(
+                    f"jit of {self.name}: the function draws random numbers, which would be the same ones at every call. "
+                    "Draw them outside, and pass them as arguments."
+                )
+            )
+        if caught or is_tangled(tape):  # which other inputs raise what the function catches, no guard knows
             return None
         tape = roll(tape, WORTH[self.backend])
         names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
@@ -309,7 +329,11 @@ def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:
 
 
 def _run(path: Path, values: Sequence[Any]) -> Any:
-    return path.program(*values)
+    """Run a program; where a step of it raises, the function itself must run, which may catch that."""
+    try:
+        return path.program(*values)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise Unsteady(str(error)) from error
 
 
 def _check(path: Path, values: Sequence[Any]) -> Any:

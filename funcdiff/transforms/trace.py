@@ -47,6 +47,7 @@ class TraceRecorder(Recorder):
         self.given: dict[int, Any] = {}  # the values of the inputs
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.sketch = Sketch()
+        self.raised: Exception | None = None  # by a step, which the function may catch and go on
         self.depth: Token[int] | None = None
 
     def __enter__(self) -> Self:
@@ -99,7 +100,11 @@ class TraceRecorder(Recorder):
         if all(type(a) is not TracedArray or a.recorder is not self or a.place < 0 for a in args):
             out = primitive.function(*[self.lower(a) for a in args], **params)
             return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
-        return self._evaluate(primitive, args, [self.atom(a) for a in args], params)
+        try:
+            return self._evaluate(primitive, args, [self.atom(a) for a in args], params)
+        except Exception as error:
+            self.raised = error
+            raise
 
     def _evaluate(
         self, primitive: Primitive, args: Sequence[Any], atoms: Sequence[Atom], params: dict[str, Any]

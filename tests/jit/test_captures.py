@@ -398,3 +398,97 @@ def test_functions_in_a_closure_and_other_modules(monkeypatch):
     assert_array_equal(compiled(X), -4 * X)
     module.w = np.full(6, 5.0)
     assert_array_equal(compiled(X), -5 * X)
+
+
+class Layer:
+    gain = 1.0
+
+    def __init__(self, w):
+        self.w = np.array([w])
+
+    def __call__(self, x):
+        return x * self.w * self.gain
+
+
+def applied(layer, x):
+    return layer(x)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        jit,
+        lambda layer: jit(lambda x: layer(x)),
+        lambda layer: jit(lambda x: applied(layer, x)),
+        lambda layer: jit(fd.grad(lambda x: layer(x)[0])),
+        lambda layer: functools.partial(jit(applied), layer),
+        lambda layer: functools.partial(jit(lambda x, o: o[0](x)), o=(layer,)),
+    ],
+    ids=["itself", "called", "handed on", "differentiated", "argument", "in an argument"],
+)
+def test_objects_that_are_called(spelling, monkeypatch):
+    """Whatever code reads an attribute, of whatever object: it is noticed when it changes."""
+    layer = Layer(2.0)
+    compiled = spelling(layer)
+    assert_array_equal(np.ravel(compiled(1.0)), [2.0])
+    layer.w[0] = 3.0
+    assert_array_equal(np.ravel(compiled(1.0)), [3.0])
+    layer.w = np.array([5.0])
+    assert_array_equal(np.ravel(compiled(1.0)), [5.0])
+    monkeypatch.setattr(Layer, "gain", 2.0)
+    assert_array_equal(np.ravel(compiled(1.0)), [10.0])
+
+
+class Fit:
+    def __init__(self):
+        self.w = np.zeros(2)
+
+    @jit
+    def loss(self, x):
+        return np.sum((self.w - x) ** 2)
+
+
+def test_methods_decorated_in_a_class():
+    first, second = Fit(), Fit()
+    x = np.array([1.0, 2.0])
+    second.w = np.ones(2)
+    assert (first.loss(x), second.loss(x)) == (5.0, 1.0)
+    first.w = first.w + 1.0
+    assert (first.loss(x), second.loss(x)) == (1.0, 1.0)
+
+
+def test_containers_that_grow():
+    numbers, named, some = [1.0, 2.0], {"a": 1.0}, {1.0}
+    compiled = jit(lambda x: x * (sum(numbers) + sum(named.values()) + sum(some)))
+    assert compiled(1.0) == 5.0
+    numbers.append(3.0)
+    assert compiled(1.0) == 8.0
+    named["b"] = 2.0
+    assert compiled(1.0) == 10.0
+    some.add(4.0)
+    assert compiled(1.0) == 14.0
+
+
+def test_random_numbers_would_be_the_same_at_every_call():
+    generator = np.random.default_rng(0)
+    for f in (lambda x: x + generator.normal(), lambda x: x + np.random.rand()):
+        with pytest.raises(fd.errors.UnsupportedError, match="draws random numbers"):
+            jit(f)(0.0)
+
+
+def first_pivot(x):
+    try:
+        return np.linalg.cholesky(x)[0, 0]
+    except np.linalg.LinAlgError:
+        return -1.0 * x[0, 0]
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, fd.grad], ids=["value", "gradient"])
+@pytest.mark.parametrize("signs", [(-1.0, 4.0, -1.0), (4.0, 4.0, -1.0, -1.0, 4.0)])
+def test_errors_that_the_function_catches(transform, signs):
+    """What an error leads to is another path, of which no guard knows: the function itself runs then."""
+    expected = transform(first_pivot)
+    for compiled in (jit(expected), transform(jit(first_pivot))):
+        for sign in signs:
+            x = sign * np.eye(2)
+            assert_allclose(compiled(x), expected(x))
