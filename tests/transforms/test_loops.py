@@ -424,3 +424,42 @@ def test_values_of_a_body_do_not_escape():
     fd.trace(lambda c: fd.scan(step, c, np.ones(2))[0])(1.0)
     with pytest.raises(fd.errors.EscapedTraceError, match="body of a loop"):
         kept[0] + 1
+
+
+BOOLEAN_CARRIES = {
+    "fori": lambda x: fd.fori_loop(
+        0, 4, lambda i, c: (~c[0], np.where(c[0], x[i], c[1])), (True, 0.0 * x[0])
+    )[1],
+    "scan": lambda x: fd.scan(
+        lambda c, a: ((~c[0], np.where(c[0], a, c[1])), c[1]), (True, 0.0 * x[0]), x[:]
+    )[0][1],
+    "while": lambda x: fd.while_loop(
+        lambda c: ~c[0] | (c[1] < 3), lambda c: (~c[0], c[1] + 1, np.where(c[0], x[2], c[2])), (True, 0, x[0])
+    )[2],
+}
+
+
+@pytest.mark.parametrize("loop", BOOLEAN_CARRIES)
+def test_a_carried_python_bool_is_a_boolean_of_numpy(way, loop):
+    f, x = BOOLEAN_CARRIES[loop], np.array([1.0, 2.0, 3.0, 4.0])
+    assert way(f)(x) == 3.0
+    np.testing.assert_array_equal(way(fd.grad(f))(x), [0.0, 0.0, 1.0, 0.0])
+
+
+def test_a_carried_python_bool_is_seen_as_one_without_steps(way):
+    seen = []
+
+    def step(c, a):
+        seen.append(type(~c).__name__ != "int")
+        return ~c, a
+
+    assert way(lambda xs: fd.scan(step, True, xs)[0])(np.ones(0))
+    assert all(seen)
+
+
+def test_a_carried_python_bool_gives_way_where_examples_stop_by_themselves():
+    def f(x):
+        return fd.while_loop(lambda c: c[1] < 3.0, lambda c: (c[0] + 1, c[1] * 2.0), (True, x))[0]
+
+    assert [f(1.0), f(2.0)] == [3, 2]
+    np.testing.assert_array_equal(fd.vmap(f)(np.array([1.0, 2.0])), [3, 2])

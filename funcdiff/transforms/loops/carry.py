@@ -30,6 +30,16 @@ class Carry:
         self.values = [self._value(x, n) for n, x in enumerate(self.leaves)]
         self.kinds = [type_of(x) for x in self.values]
 
+    def given(self, keep: Callable[[Any], Any]) -> list[Any]:
+        """Return what the first step is given: Python's numbers as they are, and what is kept of arrays.
+
+        Not its booleans: to Python ``~True`` is the number -2.
+        """
+        return [
+            (np.bool_(x) if type(x) is bool else x) if weak else keep(value)
+            for x, value, weak in zip(self.leaves, self.values, self.weak, strict=True)
+        ]
+
     def _value(self, x: Any, n: int) -> Any:
         value = leaf_value(x)
         if getattr(value, "dtype", np.dtype(object)).kind not in "fcbiu":

@@ -176,9 +176,7 @@ def run_scan(body: Any, init: Any, leaves: list[Any], count: int, reverse: bool)
 def _as_python(body: Any, carry: Carry, leaves: list[Any], count: int, reverse: bool) -> tuple[Any, Any]:
     """Run the steps one by one."""
     traced = is_any_traced([*carry.values, *leaves]) or closes_over_traced(*body.functions())
-    values = [
-        x if w else own(v, traced) for x, v, w in zip(carry.leaves, carry.values, carry.weak, strict=True)
-    ]
+    values = carry.given(lambda v: own(v, traced))
     collected: list[list[Any]] = []
     order = range(count - 1, -1, -1) if reverse else range(count)
     if count == 0:
@@ -219,9 +217,9 @@ def _without_steps(body: Any, carry: Carry, leaves: list[Any]) -> tuple[Any, Any
     examples: list[Any] = [np.zeros(type_of(x).shape[1:], type_of(x).dtype)[()] for x in leaves]
     if body.weak_xs:
         examples = [0]
-    starts = [x if w else example(v) for x, v, w in zip(carry.leaves, carry.values, carry.weak, strict=True)]
+    starts = carry.given(lambda v: own(example(v), True))
     with np.errstate(all="ignore"):
-        new, ys = body(carry.tree.unflatten([own(s, True) for s in starts]), examples)
+        new, ys = body(carry.tree.unflatten(starts), examples)
     carry.check(new)
     kinds = [type_of(y) for y in ys]
     results = [np.zeros((0, *k.shape), k.dtype) for k in kinds]

@@ -76,13 +76,13 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
             return found[0]
         carry = Carry(name, init_val)
     traced = is_any_traced(carry.values) or closes_over_traced(cond_fun, body_fun)
-    values = [
-        x if w else own(v, traced) for x, v, w in zip(carry.leaves, carry.values, carry.weak, strict=True)
-    ]
+    values = carry.given(lambda v: own(v, traced))
     while True:
         going = _condition(name, cond_fun(carry.tree.unflatten(values)))
         if is_mapped(going):
-            found = _as_record(name, cond_fun, body_fun, Carry(name, carry.tree.unflatten(values)))
+            now = Carry(name, carry.tree.unflatten(values))
+            now.weak = list(carry.weak)
+            found = _as_record(name, cond_fun, body_fun, now)
             if found is not None:
                 return found[0]
         if not going:  # asks for the value, with the transforms' errors and guards
