@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import islice
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -177,7 +178,7 @@ class Captures:
             self.generators.append(value)
         else:
             before = len(self.seen)
-            if isinstance(value, (list, dict, set, deque)):
+            if isinstance(value, (list, dict, set, deque)) and not _is_log(value):
                 self.lengths.append((value, len(value), name))
             for inner_place, inner, label in _parts(value, name):
                 self._value(inner_place, inner, label, depth + 1)
@@ -207,6 +208,12 @@ class Captures:
             elif isinstance(member, _WATCHED):
                 owner = next(c for c in kind.__mro__ if attribute in c.__dict__)
                 self._value((_ClassAttributes(owner), attribute), member, label, depth + 1)
+
+
+def _is_log(container: Any) -> bool:
+    """Tell whether the function itself puts into a container what it meets while it is recorded."""
+    inner = container.values() if isinstance(container, dict) else container
+    return any(type(x) is TracedArray for x in islice(inner, LENGTH))
 
 
 class _ClassAttributes:
