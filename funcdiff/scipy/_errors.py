@@ -22,6 +22,7 @@ from funcdiff.primitives.operators import refuse_search
 HINTS = (
     "object",
     "'O'",
+    "loop of ufunc does not support argument",
     "type not supported",
     "not available for this type",
     "supported types",
@@ -44,6 +45,15 @@ CONVERSIONS = (
     "_refuse_where_objects_differ",
 )
 """Where a traced array refuses to become plain numbers."""
+
+
+CALLERS = (
+    ("funcdiff.core.surroundings", "run_inside"),
+    ("funcdiff.jit.compiled", "flat"),
+    ("funcdiff.transforms.arguments", "call"),
+    ("funcdiff.transforms.vmap", "call"),
+)
+"""Where the transforms call what the user gave them, which may be a function of SciPy's itself."""
 
 
 SEARCHES = (
@@ -115,7 +125,9 @@ def _called(frames: list[types.FrameType], in_callback: bool) -> types.FrameType
     found = None
     for before, frame in zip([None, *frames], frames, strict=False):
         if _package(frame) == "scipy" and (
-            before is None or _package(before) not in ("scipy", "numpy", "funcdiff")
+            before is None
+            or _package(before) not in ("scipy", "numpy", "funcdiff")
+            or (before.f_globals.get("__name__"), before.f_code.co_name) in CALLERS
         ):
             found = frame
         elif not in_callback and _package(frame) not in (

@@ -86,6 +86,11 @@ NAMED = {
     "scipy.signal.zpk2ss": (lambda x: scipy.signal.zpk2ss(0.5, x[1], 2.0)[2], "fd.numerical"),
     "scipy.signal.lp2lp": (lambda x: scipy.signal.lp2lp([1.0, 2.0], x)[0], "fd.numerical"),
     "as_strided": (lambda x: scipy.linalg.circulant(x), "fd.scipy"),
+    "scipy.special.logsumexp": (lambda x: scipy.special.logsumexp(x), "Call fd.scipy.special.logsumexp"),
+    "scipy.special.log_softmax": (
+        lambda x: scipy.special.log_softmax(x),
+        "Call fd.scipy.special.log_softmax",
+    ),
 }
 
 
@@ -96,6 +101,30 @@ def test_errors_name_the_function_and_what_to_write(name):
         fd.grad(lambda x: np.sum(f(x)))(X)
     assert name in str(caught.value)
     assert hint in str(caught.value)
+
+
+DIRECT = {
+    "grad": fd.grad,
+    "jacobian": fd.jacobian,
+    "hessian": fd.hessian,
+    "jvp": lambda f: lambda x: fd.jvp(f, x, x),
+    "vjp": lambda f: lambda x: fd.vjp(f, x),
+    "trace": fd.trace,
+    "jit": fd.jit,
+    "jit of grad": lambda f: fd.jit(fd.grad(f)),
+}
+
+
+@pytest.mark.parametrize("name", ["logsumexp", "log_softmax"])
+@pytest.mark.parametrize("transform", DIRECT)
+def test_errors_name_a_function_that_is_given_itself(transform, name):
+    with pytest.raises(errors.UnsupportedError, match=rf"Call fd\.scipy\.special\.{name}\."):
+        DIRECT[transform](getattr(scipy.special, name))(X)
+
+
+def test_errors_name_a_function_that_is_mapped_itself():
+    with pytest.raises(errors.UnsupportedError, match=r"Call fd\.scipy\.linalg\.inv\."):
+        fd.vmap(scipy.linalg.inv)(np.ones((2, 3, 3)) + np.eye(3))
 
 
 def test_numbers_of_pythons_own_modules():
