@@ -28,6 +28,7 @@ MOST = 1000  # values, and functions and objects, looked at
 _MISSING: Any = object()
 _NUMBERS = (bool, int, float, complex)
 _WATCHED = (np.ndarray, np.generic, TracedArray, *_NUMBERS)
+_GENERATORS = (np.random.Generator, np.random.RandomState)
 _FOREIGN = ("funcdiff", "numpy", "scipy", "builtins")
 
 Place = tuple[Any, Any]
@@ -98,6 +99,19 @@ class Captures:
                 return self._names[number]
         return None
 
+    def random_states(self) -> list[str]:
+        """Return what tells whether random numbers have been drawn, by generators in reach or by NumPy's own.
+
+        The latter only where code names it: SciPy draws for itself, where nothing depends on it.
+        """
+        states = [
+            g.bit_generator.state if isinstance(g, np.random.Generator) else g.get_state(legacy=False)
+            for g in self.generators
+        ]
+        if "random" in self._attributes:
+            states.append(np.random.get_state(legacy=False))  # noqa: NPY002  # what users' functions may draw from
+        return [repr((s.get("pos", s["state"]), s["state"], s.get("has_gauss"))) for s in states]
+
     def watched(self) -> list[tuple[Any, Any, Any, Any]] | None:
         """Return (holder, key, what was seen there, its content) of all, as the builtin takes them.
 
@@ -165,6 +179,8 @@ class Captures:
             return
         if isinstance(value, _WATCHED):
             self.seen.append((place, value, name))
+        elif isinstance(source := getattr(value, "__self__", value), _GENERATORS):  # its methods too
+            self.generators.append(source)
         elif _is_function(value):
             self._function(value)
             if not _is_ours(value):
@@ -174,8 +190,6 @@ class Captures:
                 for attribute in sorted(self._attributes & value.__dict__.keys()):
                     inner = value.__dict__[attribute]
                     self._value((value.__dict__, attribute), inner, f"{name}.{attribute}", depth + 1)
-        elif isinstance(value, (np.random.Generator, np.random.RandomState)):
-            self.generators.append(value)
         else:
             before = len(self.seen)
             if isinstance(value, (list, dict, set, deque)) and not _is_log(value):
@@ -221,18 +235,6 @@ class _ClassAttributes:
 
     def __init__(self, cls: type) -> None:
         self.get = cls.__dict__.get
-
-
-def random_states(generators: Iterable[Any]) -> list[str]:
-    """Return what tells whether random numbers have been drawn, by these generators or by NumPy's own."""
-    own: Any = np.random.get_state(legacy=False)  # noqa: NPY002  # what users' functions may draw from
-    states = [
-        g.bit_generator.state if isinstance(g, np.random.Generator) else g.get_state() for g in generators
-    ]
-    return [
-        repr((own["state"]["pos"], own["state"]["key"][:2].tolist(), own["has_gauss"])),
-        *map(repr, states),
-    ]
 
 
 def _parts(x: Any, name: str) -> Iterator[tuple[Place, Any, str]]:

@@ -15,7 +15,7 @@ from funcdiff.core.recording import TracedArray
 from funcdiff.core.tape import Literal, Tape
 from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.jit import loops as _loops  # noqa: F401  # compiles the bodies of long loops
-from funcdiff.jit.captures import Captures, random_states
+from funcdiff.jit.captures import Captures
 from funcdiff.jit.derived import example, is_tangled
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
@@ -246,13 +246,13 @@ class Compiled:
             return outs
 
         flat.__qualname__ = self.name
-        drawn = random_states(self.captures.generators)
+        drawn = self.captures.random_states()
         tape = self._trace(flat, values)
         for n, x in (*signature.objects, *(signature.static[0] if signature.static else ())):
             if hasattr(x, "__dict__"):
                 self.objects[id(x)] = (x, f"argument {n}")
         self.captures = self._captures()  # with what has been bound meanwhile, or written by f itself
-        if random_states(self.captures.generators) != drawn:
+        if self.captures.random_states() != drawn:
             raise errors.UnsupportedError(
                 errors.at_user_line(
                     f"jit of {self.name}: the function draws random numbers, which would be the same ones at every call. "

@@ -471,7 +471,13 @@ def test_containers_that_grow():
 
 def test_random_numbers_would_be_the_same_at_every_call():
     generator = np.random.default_rng(0)
-    for f in (lambda x: x + generator.normal(), lambda x: x + np.random.rand()):
+    normal, uniform = generator.normal, np.random.rand
+    for f in (
+        lambda x: x + generator.normal(),
+        lambda x: x + np.random.rand(),
+        lambda x: x + normal(),
+        lambda x: x + uniform(),
+    ):
         with pytest.raises(fd.errors.UnsupportedError, match="draws random numbers"):
             jit(f)(0.0)
 
