@@ -215,12 +215,12 @@ class Captures:
             if attribute in held:
                 self._value((held, attribute), held[attribute], label, depth + 1)
                 continue
-            member = next((c.__dict__[attribute] for c in kind.__mro__ if attribute in c.__dict__), None)
+            owner = next((c for c in kind.__mro__ if attribute in c.__dict__), object)
+            member = owner.__dict__.get(attribute)
             member = member.fget if isinstance(member, property) else member
             if isinstance(member, FunctionType):
                 self._function(member)
             elif isinstance(member, _WATCHED):
-                owner = next(c for c in kind.__mro__ if attribute in c.__dict__)
                 self._value((_ClassAttributes(owner), attribute), member, label, depth + 1)
 
 

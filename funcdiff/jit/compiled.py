@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,10 @@ class Compiled:
         values = leaves if plain else [_float64(a) if type(a) is float else a for a in leaves]
         try:
             if path is not None and not path.keys:
-                out = path.program(*values)
+                out = _run(path, values)
                 return out[0] if path.out_tree is LEAF else path.out_tree.unflatten(out)
             found = entry.paths.find(partial(_run, values=values))
-        except (Unsteady, ArithmeticError, LookupError, ValueError):  # the last three of steps of the program
+        except Unsteady:
             return _MISSING
         return _MISSING if found is None else found[0].out_tree.unflatten(found[1])
 
@@ -248,7 +249,7 @@ class Compiled:
         flat.__qualname__ = self.name
         drawn = self.captures.random_states()
         tape = self._trace(flat, values)
-        for n, x in (*signature.objects, *(signature.static[0] if signature.static else ())):
+        for n, x in (*signature.objects, *chain(*signature.static[:2])):
             if hasattr(x, "__dict__"):
                 self.objects[id(x)] = (x, f"argument {n}")
         self.captures = self._captures()  # with what has been bound meanwhile, or written by f itself

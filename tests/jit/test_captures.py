@@ -423,8 +423,19 @@ def applied(layer, x):
         lambda layer: jit(fd.grad(lambda x: layer(x)[0])),
         lambda layer: functools.partial(jit(applied), layer),
         lambda layer: functools.partial(jit(lambda x, o: o[0](x)), o=(layer,)),
+        lambda layer: functools.partial(jit(applied, static_argnums=0), layer),
+        lambda layer: functools.partial(jit(lambda x, *, o: o(x), static_argnames="o"), o=layer),
     ],
-    ids=["itself", "called", "handed on", "differentiated", "argument", "in an argument"],
+    ids=[
+        "itself",
+        "called",
+        "handed on",
+        "differentiated",
+        "argument",
+        "in an argument",
+        "static",
+        "static name",
+    ],
 )
 def test_objects_that_are_called(spelling, monkeypatch):
     """Whatever code reads an attribute, of whatever object: it is noticed when it changes."""
