@@ -20,6 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import funcdiff as fd
 from funcdiff.jit.native.engine import why_not
+from tests.random_expressions import Expressions
 from tests.transforms import test_loop_derivatives as programs
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
@@ -522,28 +523,11 @@ BINARY = [
         np.concatenate([a, b], -1)[..., 1 : 1 + a.shape[-1]] if np.shape(a) == np.shape(b) != () else a
     ),
 ]
-expressions = st.recursive(
-    st.integers(0, 5),
-    lambda inner: st.one_of(
-        st.tuples(st.integers(0, len(UNARY) - 1), inner),
-        st.tuples(st.integers(0, len(BINARY) - 1), inner, inner),
-    ),
-    max_leaves=4,
-)
-
-
-def value_of(expression, names):
-    match expression:
-        case int(n):
-            return names[n % len(names)]
-        case (n, x):
-            return UNARY[n](value_of(x, names))
-        case (n, x, y):
-            return BINARY[n](value_of(x, names), value_of(y, names))
+expressions = Expressions(UNARY, BINARY, most_names=6, most_leaves=4)
 
 
 statements = st.recursive(
-    st.lists(expressions, min_size=2, max_size=2),
+    st.lists(expressions.strategy, min_size=2, max_size=2),
     lambda inner: st.tuples(
         st.sampled_from(["fori", "scan", "while", "cond", "fill", "keep"]), st.integers(0, 4), inner
     ),
@@ -555,7 +539,7 @@ def run(statement, carry, w):
     """Do what a statement says to two arrays; `w` is a number that all may read."""
     match statement:
         case [first, second]:
-            new = tuple(np.tanh(value_of(e, [*carry, w])) for e in (first, second))
+            new = tuple(np.tanh(expressions.value(e, [*carry, w])) for e in (first, second))
             return tuple(n + np.zeros_like(c) for n, c in zip(new, carry, strict=True))
         case ("fori", n, inner):
             return fd.fori_loop(0, n, lambda i, c: run(inner, c, w + 0.1 * i), carry)

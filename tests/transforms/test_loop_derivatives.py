@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import funcdiff as fd
+from tests.random_expressions import Expressions
 from tests.test_growth import allocated
 
 MODES = {"f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1], "r": fd.grad}
@@ -381,29 +382,12 @@ BINARY = [
     lambda a, b: np.where(a > b, a, b / 2),
 ]
 
-expressions = st.recursive(
-    st.integers(0, 3),
-    lambda inner: st.one_of(
-        st.tuples(st.integers(0, len(UNARY) - 1), inner),
-        st.tuples(st.integers(0, len(BINARY) - 1), inner, inner),
-    ),
-    max_leaves=5,
-)
-
-
-def value_of(expression, names):
-    match expression:
-        case int(n):
-            return names[n % len(names)]
-        case (n, x):
-            return UNARY[n](value_of(x, names))
-        case (n, x, y):
-            return BINARY[n](value_of(x, names), value_of(y, names))
+expressions = Expressions(UNARY, BINARY, most_names=4, most_leaves=5)
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(expressions, min_size=2, max_size=4),
+    st.lists(expressions.strategy, min_size=2, max_size=4),
     st.sampled_from(["scan", "reverse", "fori", "while", "cond", "inner"]),
     st.integers(0, 4),
     st.sampled_from(["r", "f", "rr", "fr"]),
@@ -412,7 +396,9 @@ def test_random_loops_are_their_python_loops(bodies, form, steps, modes):
     xs = np.array([0.3, -0.7, 1.1, 0.2])[:steps]
 
     def one(carry, x, w):
-        return tuple(np.tanh(value_of(e, [*carry, x, w])) + 0 * c for e, c in zip(bodies, carry, strict=True))
+        return tuple(
+            np.tanh(expressions.value(e, [*carry, x, w])) + 0 * c for e, c in zip(bodies, carry, strict=True)
+        )
 
     def plain(w):
         carry, ys = (w,) * len(bodies), 0.0
