@@ -349,10 +349,7 @@ def _parts(input: Tensor, given: Any, axis: int) -> Any:
 @method
 def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """As `torch.hsplit`."""
-    if not input.ndim:
-        raise RuntimeError(
-            "torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!"
-        )
+    _has_axes("hsplit", input, 1)
     axis = 0 if input.ndim == 1 else 1
     _divisible("hsplit", input, indices_or_sections, axis)
     return _parts(input, indices_or_sections, axis)
@@ -361,10 +358,7 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
 @method
 def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """As `torch.vsplit`."""
-    if input.ndim < 2:
-        raise RuntimeError(
-            f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {input.ndim} dimensions!"
-        )
+    _has_axes("vsplit", input, 2)
     _divisible("vsplit", input, indices_or_sections, 0)
     return _parts(input, indices_or_sections, 0)
 
@@ -372,12 +366,16 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
 @method
 def dsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """As `torch.dsplit`."""
-    if input.ndim < 3:
-        raise RuntimeError(
-            f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {input.ndim} dimensions!"
-        )
+    _has_axes("dsplit", input, 3)
     _divisible("dsplit", input, indices_or_sections, 2)
     return _parts(input, indices_or_sections, 2)
+
+
+def _has_axes(name: str, input: Tensor, least: int) -> None:
+    if input.ndim < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
+        )
 
 
 def _divisible(name: str, input: Tensor, given: Any, axis: int) -> None:
