@@ -90,15 +90,15 @@ def isrealobj(x: Any) -> bool:
 
 
 @implements(np.may_share_memory)
-def may_share_memory(a: Any, b: Any, /, max_work: int = 0) -> bool:
+def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
     """Tell whether two arrays might share memory now; traced arrays are copied before a write needs it."""
-    return np.may_share_memory(innermost(a), innermost(b), max_work)  # type: ignore[arg-type]
+    return np.may_share_memory(innermost(a), innermost(b), max_work)
 
 
 @implements(np.shares_memory)
-def shares_memory(a: Any, b: Any, /, max_work: int = -1) -> bool:
+def shares_memory(a: Any, b: Any, /, max_work: Any = -1) -> bool:
     """Tell whether two arrays share memory now; traced arrays are copied before a write needs it."""
-    return np.shares_memory(innermost(a), innermost(b), max_work)  # type: ignore[arg-type]
+    return np.shares_memory(innermost(a), innermost(b), max_work)
 
 
 # --- elementwise questions ----------------------------------------------------------------------------

@@ -45,11 +45,12 @@ def _batch_axes(name: str) -> Function:
     return batch
 
 
-def _argmax(x: Any, *, axis: int, keepdims: bool) -> Any:
+# keepdims is Any below because NumPy's annotations ask for a literal here.
+def _argmax(x: Any, *, axis: int, keepdims: Any) -> Any:
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-def _argmin(x: Any, *, axis: int, keepdims: bool) -> Any:
+def _argmin(x: Any, *, axis: int, keepdims: Any) -> Any:
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -57,11 +58,11 @@ argmax = locally_constant(_argmax, name="argmax", batch=_batch_axis("argmax"), d
 argmin = locally_constant(_argmin, name="argmin", batch=_batch_axis("argmin"), doc="Where the minimum is.")
 
 
-def _nanargmax(x: Any, *, axis: int, keepdims: bool) -> Any:
+def _nanargmax(x: Any, *, axis: int, keepdims: Any) -> Any:
     return np.nanargmax(x, axis=axis, keepdims=keepdims)
 
 
-def _nanargmin(x: Any, *, axis: int, keepdims: bool) -> Any:
+def _nanargmin(x: Any, *, axis: int, keepdims: Any) -> Any:
     return np.nanargmin(x, axis=axis, keepdims=keepdims)
 
 
