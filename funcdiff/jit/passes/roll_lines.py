@@ -14,7 +14,7 @@ from funcdiff.core.tape import Literal, Record, Tape, Variable
 from funcdiff.primitives.indexing import HOLE
 
 REPETITIONS = 4
-NEAR = 4096  # records between a value and its use that count as near
+NEAR = 64  # records between a value and its use that tell places in a block apart
 WINDOW = 16
 PERIODS = 12
 LITERAL = 1 << 40
@@ -22,37 +22,39 @@ PYTHON = frozenset([bool, int, float, complex])
 _SINGLE = (HOLE,)
 _NONE: tuple[Any, list[Any]] = (None, [])
 _PLAIN: tuple[Any, int, list[Any]] = (None, -1, [])
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Lines:
     """A tape as arrays: a token per record, and a code per operand.
 
-    A token says what a record does and how far back its operands are.  The code of a variable is the place of its
-    making among all outputs of records (inputs come before, below 0); the code of a literal is `LITERAL` plus its
-    place in `literals`.
+    A token says what a record does.  The code of a variable is the place of its making among all outputs of
+    records (inputs come before, below 0); the code of a literal is `LITERAL` plus its place in `literals`.
+
+    Attributes
+    ----------
+    slots, outs : array
+        The first operand and the first output of each record, among those of all.
     """
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.literals: list[Any] = []
         code_of = {v.number: n - len(tape.inputs) for n, v in enumerate(tape.inputs)}
-        made_by = dict.fromkeys(code_of, -NEAR)  # the record that makes a variable
         kinds: dict[Any, int] = {}
         settings = _Settings()
         tokens, codes, slots, outs = [], [], [0], [0]
         self.templates: list[Any] = []
         self.made_at: list[Variable] = []
         literals, made_at = self.literals, self.made_at
-        for position, record in enumerate(tape.records):
+        for record in tape.records:
             template, setting, numbers = settings.of(record) if record.params else _PLAIN
             self.templates.append(template)
             token: list[Any] = [id(record.primitive), setting]
             for atom in record.inputs:
                 if type(atom) is Variable:
-                    number = atom.number
-                    distance = position - made_by[number]
-                    token.append(distance if distance < NEAR else 0)
-                    codes.append(code_of[number])
+                    token.append(0)
+                    codes.append(code_of[atom.number])
                 else:
                     value = atom.value  # type: ignore[union-attr]
                     kind = type(value)
@@ -64,16 +66,16 @@ class Lines:
                 literals.append(index)
             for v in record.outputs:
                 code_of[v.number] = len(made_at)
-                made_by[v.number] = position
                 made_at.append(v)
                 token.append(_number(kinds, v.type))
             tokens.append(hash(tuple(token)))
             slots.append(len(codes))
             outs.append(len(made_at))
-        self.tokens = np.array(tokens, np.int64)
+        self.tokens = np.array(tokens, np.int64).view(np.uint64)
         self.codes = np.array(codes, np.int64)
         self.slots = np.array(slots)
         self.outs = np.array(outs)
+        self.users = np.repeat(np.arange(len(tape.records)), np.diff(self.slots))  # of operands
         self.code_of = code_of
         self.guard_codes = np.array([self.code_of[g.variable.number] for g in tape.guards], np.int64)
 
@@ -81,9 +83,7 @@ class Lines:
         """Return (start, period, repetitions) of what may be loops, in order and apart from each other."""
         found = []
         for period in self._periods():
-            same = np.concatenate([[False], self.tokens[:-period] == self.tokens[period:], [False]])
-            edges = np.flatnonzero(same[1:] != same[:-1])
-            for start, stop in edges.reshape(-1, 2).tolist():
+            for start, stop in self._alike(period):
                 repetitions = (stop - start) // period + 1
                 if repetitions >= REPETITIONS:
                     found.append((start, period, repetitions, stop + period))
@@ -96,9 +96,9 @@ class Lines:
 
     def _periods(self) -> list[int]:
         """Return the commonest distances between windows that are alike."""
-        tokens = self.tokens.astype(np.uint64)
+        tokens = self._local_tokens()
         window = min(WINDOW, max(1, len(tokens) // (2 * REPETITIONS)))
-        weights = np.uint64(0x9E3779B97F4A7C15) ** np.arange(1, window + 1, dtype=np.uint64)
+        weights = _ODD ** np.arange(1, window + 1, dtype=np.uint64)
         count = len(tokens) - window + 1
         windows = np.zeros(count, np.uint64)
         for n in range(window):
@@ -108,21 +108,64 @@ class Lines:
         distances = (order[1:] - order[:-1])[alike]
         return [int(d) for d, _ in Counter(distances.tolist()).most_common(PERIODS) if d > 0]
 
+    def _local_tokens(self) -> Any:
+        """Return tokens that tell how far back operands are made, where that is near."""
+        makers = np.repeat(np.arange(len(self.tokens)), np.diff(self.outs))
+        variable = (self.codes >= 0) & (self.codes < LITERAL)
+        distance = np.zeros(len(self.codes), np.int64)
+        distance[variable] = self.users[variable] - makers[self.codes[variable]]
+        distance[distance >= NEAR] = 0
+        offset = np.arange(len(self.codes)) - self.slots[self.users]
+        mixed = (distance * (2 * offset + 1)).astype(np.uint64) * _ODD
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])
+        return self.tokens + (sums[self.slots[1:]] - sums[self.slots[:-1]])
+
+    def _alike(self, period: int) -> list[tuple[int, int]]:
+        """Return the stretches whose records do what those one period on do, to operands that go along.
+
+        An operand is the same in both, or as far on as they are, or goes on by a constant step.
+        """
+        count = max(len(self.tokens) - period, 0)
+        same = self.tokens[:count] == self.tokens[period:]
+        for start, stop in _stretches(same):
+            if stop - start < (REPETITIONS - 1) * period:
+                same[start:stop] = False
+        here = np.flatnonzero(same[self.users[: self.slots[count]]])
+        user = self.users[here]
+        there = here + (self.slots[user + period] - self.slots[user])
+        step = self.codes[there] - self.codes[here]
+        steady = (
+            (self.codes[here] >= LITERAL) | (step == 0) | (step == self.outs[user + period] - self.outs[user])
+        )
+        steps = np.full(len(self.codes), LITERAL)  # no step of a variable
+        steps[here] = step
+        constant = ~steady & (step == steps[there])
+        good = np.ones(len(self.codes), bool)
+        good[here] = steady
+        good[here[constant]] = good[there[constant]] = True
+        same[self.users[~good]] = False
+        return [r for r in _stretches(same) if r[1] - r[0] >= (REPETITIONS - 1) * period]
+
     def uses(self) -> tuple[Any, Any]:
         """Return, for every output, the last record that reads it, and whether a guard asks for it.
 
         What the tape returns is read one past its end.
         """
         last = np.full(len(self.made_at), -1)
-        users = np.repeat(np.arange(len(self.tape.records)), np.diff(self.slots))
         variable = (self.codes >= 0) & (self.codes < LITERAL)
-        last[self.codes[variable]] = users[variable]  # later ones overwrite
+        last[self.codes[variable]] = self.users[variable]  # later ones overwrite
         for v in self.tape.outputs:
             if isinstance(v, Variable) and self.code_of[v.number] >= 0:
                 last[self.code_of[v.number]] = len(self.tape.records)
         asked = np.zeros(len(last), bool)
         asked[self.guard_codes[self.guard_codes >= 0]] = True
         return last, asked
+
+
+def _stretches(flags: Any) -> list[tuple[int, int]]:
+    """Return where flags are set, as (start, stop)."""
+    edges = np.diff(flags.astype(np.int8), prepend=0, append=0)
+    return list(zip(*(np.flatnonzero(edges == e).tolist() for e in (1, -1)), strict=True))
 
 
 def _number(kinds: dict[Any, int], kind: ArrayType) -> int:
