@@ -151,16 +151,8 @@ vecdot: Function = multilinear(
 )
 
 
-def _older_matvec(a: Any, x: Any) -> Any:  # pragma: no cover - NumPy has it from 2.2
-    return np.matmul(a, np.asarray(x)[..., None])[..., 0]
-
-
-def _older_vecmat(x: Any, a: Any) -> Any:  # pragma: no cover - NumPy has it from 2.2
-    return np.matmul(np.conj(x)[..., None, :], a)[..., 0, :]
-
-
 matvec: Function = multilinear(
-    getattr(np, "matvec", _older_matvec),
+    np.matvec,
     [lambda g, _a, x: column(g) * row(x), lambda g, a, _x: matvec(swap_last(a), g)],
     batch=lambda values, flags, size: _batch_matvec(values, flags, size, matvec),
     name="matvec",
@@ -168,7 +160,7 @@ matvec: Function = multilinear(
     doc="Products of a stack of matrices and a stack of vectors.",
 )
 vecmat: Function = multilinear(
-    getattr(np, "vecmat", _older_vecmat),
+    np.vecmat,
     [lambda g, _x, a: conjugate(matvec(a, g)), lambda g, x, _a: column(conjugate(x)) * row(g)],
     batch=lambda values, flags, size: _batch_vecmat(values, flags, size, vecmat),
     name="vecmat",
