@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
+import threading
 import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +15,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import funcdiff as fd
+from funcdiff.core import fast_binary
 
 X = np.array([0.3, -1.2, 2.5])
 V = np.array([0.1, 1.0, -0.5])
@@ -230,6 +234,56 @@ def test_threads_inside_one_function():
 
     assert_allclose(fd.grad(f)(X), fd.grad(serial)(X), rtol=1e-12)
     assert_allclose(fd.jvp(f, X, V)[1], fd.jvp(serial, X, V)[1], rtol=1e-12)
+
+
+def test_threads_that_record_at_the_same_moment(monkeypatch):
+    """Two threads have counted the records before either has written its own: their places must still differ."""
+    both_counted = threading.Barrier(2)
+    keep = fast_binary.keep
+
+    def late(recorder, constant):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_counted.wait(timeout=0.2)
+        return keep(recorder, constant)
+
+    factors = [np.array([1.0, 2.0, 3.0]), np.array([4.0, -5.0, 6.0])]
+
+    def f(x):
+        y = x * 1.0
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(lambda c: y * c, factors)
+        return np.sum(np.sin(first) * second)
+
+    def serial(x):
+        return np.sum(np.sin(x * factors[0]) * (x * factors[1]))
+
+    monkeypatch.setattr(fast_binary, "keep", late)
+    found = fd.grad(f)(X), fd.hvp(f, X, V)[1], fd.jvp(f, X, V)[1], fd.trace(fd.grad(f))(X).run(X)
+    monkeypatch.undo()
+    assert_allclose(found[0], fd.grad(serial)(X), rtol=1e-12)
+    assert_allclose(found[1], fd.hvp(serial, X, V)[1], rtol=1e-12)
+    assert_allclose(found[2], fd.jvp(serial, X, V)[1], rtol=1e-12)
+    assert_allclose(found[3], fd.grad(serial)(X), rtol=1e-12)
+
+
+def test_threads_that_record_a_program_together():
+    """Switching threads as often as can be, every variable of a program has a number of its own."""
+
+    def f(x):
+        with ThreadPoolExecutor(4) as pool:
+            pieces = list(pool.map(lambda k: np.sum(np.sin(np.cumsum(x * k)) * x), range(1, 40)))
+        return sum(pieces)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        tapes = [fd.trace(f)(X) for _ in range(5)]
+    finally:
+        sys.setswitchinterval(interval)
+    for tape in tapes:
+        made = [v.number for r in tape.records for v in r.outputs]
+        assert len(set(made)) == len(made)
+        assert_allclose(tape.run(X), f(X), rtol=1e-12)
 
 
 def test_threads_sharing_one_pull():

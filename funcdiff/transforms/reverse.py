@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class ReverseRecorder(Recorder):
         self.records: list[Any] = []
         self.decided = False  # whether a value, or what is locally constant in it, was asked for
         self.tape = self.records
+        self.lock = Lock()  # threads may share a recording: one counts the records and writes its own
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         places, values, active = [], [], False
@@ -90,22 +92,25 @@ class ReverseRecorder(Recorder):
         out: Any,
         kinds: tuple[Any, ...],
     ) -> Any:
-        k = len(self.records)
-        extend = self.records.extend
+        records = self.records
         if not isinstance(out, tuple):
             keep = isinstance(primitive, (Elementwise, General))
-            extend(
-                (pull_any, k, places, primitive, args, params, out if keep else None, (*kinds, type_of(out)))
-            )
+            types = (*kinds, type_of(out))
+            with self.lock:
+                k = len(records)
+                records.extend((pull_any, k, places, primitive, args, params, out if keep else None, types))
             return box(out, self, k)
         out_kinds = tuple(type_of(o) for o in out)
-        extend((pull_any, k, places, primitive, args, params, out, (*kinds, out_kinds)))
-        boxes = []
-        for n, o in enumerate(out):
-            place = len(self.records)
-            extend((pull_part, place, k, n, None, len(out), None, None))
-            boxes.append(box(o, self, place) if out_kinds[n].dtype.kind in "fc" else o)
-        return tuple(boxes)
+        with self.lock:
+            k = len(records)
+            records.extend((pull_any, k, places, primitive, args, params, out, (*kinds, out_kinds)))
+            parts = range(k + FIELDS, k + FIELDS * (len(out) + 1), FIELDS)
+            for n, place in enumerate(parts):
+                records.extend((pull_part, place, k, n, None, len(out), None, None))
+        return tuple(
+            box(o, self, place) if kind.dtype.kind in "fc" else o
+            for o, kind, place in zip(out, out_kinds, parts, strict=True)
+        )
 
     def _record_call(self, rule: Any, values: Any, params: Any, places: Any) -> Any:
         """Record a call of a custom rule that has been evaluated already."""
@@ -123,8 +128,10 @@ class ReverseRecorder(Recorder):
         kind = type_of(value) if j >= 0 else None
         update(x, value, path)
         if i >= 0 or j >= 0:
-            k = len(self.records)
-            self.records.extend((pull_write, k, i, j, path, x.value.shape, None, (kind, x.value.dtype)))
+            shape, types = x.value.shape, (kind, x.value.dtype)
+            with self.lock:
+                k = len(self.records)
+                self.records.extend((pull_write, k, i, j, path, shape, None, types))
             x.place = k
 
 
@@ -141,10 +148,13 @@ ROLLING: ContextVar[Any] = ContextVar("funcdiff rolling", default=None)
 """What makes loops of a long part of a program before it is differentiated; set while `jit` records."""
 
 
-def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) -> Recording:
+def record(
+    f: Callable[..., Any], values: Sequence[Any], lasting: bool = False, fast: bool = True
+) -> Recording:
     """Run ``f(*traced)`` once and record it; its result is one array or a list or tuple of arrays.
 
-    A lasting recording outlives the transform: it shares no plain array with the caller.
+    A lasting recording outlives the transform: it shares no plain array with the caller.  Where threads of
+    the function's own came between each other on the fast path, which takes no lock, it runs again without.
     """
     if lasting:
         values = [v.copy(order="K") if type(v) is np.ndarray else v for v in values]
@@ -154,6 +164,8 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     watcher = WATCHER.get()
     recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     records = recorder.records
+    if not fast:
+        recorder.tape = None
     room = -(-len(values) // FIELDS) * FIELDS
     records.extend([None] * room)  # an array's place is where its record is; the inputs' come first
     boxes = box_inputs(values, recorder, range(room))
@@ -162,6 +174,8 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
         outs = [output(o, recorder) for o in (out if isinstance(out, (list, tuple)) else (out,))]
         length = len(records)
         frozen = recorder.frozen
+    if fast and not in_order(records, room, length):
+        return record(f, values, lasting, fast=False)
     del records[:room]
     if lasting and frozen:
         copies = {id(a): a.copy(order="K") for a in frozen}
@@ -173,9 +187,18 @@ def record(f: Callable[..., Any], values: Sequence[Any], lasting: bool = False) 
     shorter = None if part is None else part.rolled(recording.outputs)
     if shorter is None:
         return recording
-    again = record(shorter, values, lasting)
+    again = record(shorter, values, lasting, fast)
     again.decided = again.decided or recording.decided
     return again
+
+
+def in_order(records: list[Any], room: int, length: int) -> bool:
+    """Tell whether each record is at the place that it gives its result.
+
+    One that another thread came before lies behind it, none before it, so that the sum tells.
+    """
+    count = (length - room) // FIELDS
+    return bool(sum(records[room + 1 : length : FIELDS]) == count * (room + length - FIELDS) // 2)
 
 
 def _replaced(x: Any, copies: dict[int, Any]) -> Any:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import replace
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -49,6 +50,7 @@ class TraceRecorder(Recorder):
         self.sketch = Sketch()
         self.raised: Exception | None = None  # by a step, which the function may catch and go on
         self.depth: Token[int] | None = None
+        self.lock = Lock()  # threads may write one program
 
     def __enter__(self) -> Self:
         self.depth = _writing.set(_writing.get() + 1)
@@ -61,8 +63,10 @@ class TraceRecorder(Recorder):
 
     def variable(self, value: Any) -> Variable:
         """Number a value."""
-        new = Variable(len(self.variables), type_of(value))
-        self.variables.append(new)
+        kind = type_of(value)
+        with self.lock:
+            new = Variable(len(self.variables), kind)
+            self.variables.append(new)
         return new
 
     def alias(self, x: TracedArray) -> TracedArray:
