@@ -145,7 +145,7 @@ class Fitter:
         outputs = lines.guard_codes[places].reshape(count, -1) - block.first
         same = (outputs == outputs[0] + block.size * np.arange(count)[:, None]).all()
         guards = [self.tape.guards[n] for n in places.tolist()]
-        if not same or not all(np.ndim(g.value) == 0 and np.asarray(g.value).dtype == bool for g in guards):
+        if not same or not all(g.value.ndim == 0 and g.value.dtype == bool for g in guards):
             return
         if not all(map(is_total, self.tape.records[start : start + period])):
             return
@@ -180,6 +180,9 @@ class Fitter:
         first = key_of(values[0])
         if all(key_of(v) == first for v in values[1:]):
             return "literal", values[0]
+        if set(map(type, values)) == {float}:
+            block.stacked.append(np.array(values))
+            return "weak", len(block.stacked) - 1
         kinds = {type_of(v) for v in values}
         if len(kinds) > 1:
             return None

@@ -21,8 +21,9 @@ LITERAL = 1 << 40
 PYTHON = frozenset([bool, int, float, complex])
 _SINGLE = (HOLE,)
 _NONE: tuple[Any, list[Any]] = (None, [])
-_PLAIN: tuple[Any, int, list[Any]] = (None, -1, [])
+_PLAIN: tuple[Any, int, list[Any]] = (None, 0, [])
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_PRIME = np.uint64(0xD6E8FEB86659FD93)
 
 
 class Lines:
@@ -38,46 +39,46 @@ class Lines:
     """
 
     def __init__(self, tape: Tape) -> None:
+        records = tape.records
         self.tape = tape
-        self.literals: list[Any] = []
-        code_of = {v.number: n - len(tape.inputs) for n, v in enumerate(tape.inputs)}
-        kinds: dict[Any, int] = {}
         settings = _Settings()
-        tokens, codes, slots, outs = [], [], [0], [0]
-        self.templates: list[Any] = []
-        self.made_at: list[Variable] = []
-        literals, made_at = self.literals, self.made_at
-        for record in tape.records:
-            template, setting, numbers = settings.of(record) if record.params else _PLAIN
-            self.templates.append(template)
-            token: list[Any] = [id(record.primitive), setting]
-            for atom in record.inputs:
-                if type(atom) is Variable:
-                    token.append(0)
-                    codes.append(code_of[atom.number])
-                else:
-                    value = atom.value  # type: ignore[union-attr]
-                    kind = type(value)
-                    token.append(kind if kind in PYTHON else -1 - _number(kinds, type_of(value)))
-                    codes.append(LITERAL + len(literals))
-                    literals.append(value)
-            for index in numbers:
-                codes.append(LITERAL + len(literals))
-                literals.append(index)
-            for v in record.outputs:
-                code_of[v.number] = len(made_at)
-                made_at.append(v)
-                token.append(_number(kinds, v.type))
-            tokens.append(hash(tuple(token)))
-            slots.append(len(codes))
-            outs.append(len(made_at))
-        self.tokens = np.array(tokens, np.int64).view(np.uint64)
-        self.codes = np.array(codes, np.int64)
-        self.slots = np.array(slots)
-        self.outs = np.array(outs)
-        self.users = np.repeat(np.arange(len(tape.records)), np.diff(self.slots))  # of operands
-        self.code_of = code_of
-        self.guard_codes = np.array([self.code_of[g.variable.number] for g in tape.guards], np.int64)
+        found = [settings.of(r) if r.params else _PLAIN for r in records]
+        self.templates = [template for template, _, _ in found]
+        operands = [
+            (*r.inputs, *integers) if integers else r.inputs
+            for r, (_, _, integers) in zip(records, found, strict=True)
+        ]
+        self.made_at: list[Variable] = [v for r in records for v in r.outputs]
+        self.slots = _edges([len(o) for o in operands])
+        self.outs = _edges([len(r.outputs) for r in records])
+        self.users = np.repeat(np.arange(len(records)), np.diff(self.slots))  # of operands
+        flat: list[Any] = [a for o in operands for a in o]
+        names = np.array([a.number if type(a) is Variable else -1 for a in flat], np.int64)
+        places = np.flatnonzero(names < 0)
+        self.literals = [a.value if type(a) is Literal else a for a in map(flat.__getitem__, places.tolist())]
+        self.code_of = {v.number: n for n, v in enumerate((*tape.inputs, *self.made_at), -len(tape.inputs))}
+        codes = np.zeros(1 + max(self.code_of, default=0), np.int64)  # by the numbers of variables
+        codes[list(self.code_of)] = list(self.code_of.values())
+        self.codes = codes[names]
+        self.codes[places] = LITERAL + np.arange(len(places))
+        self.guard_codes = codes[[g.variable.number for g in tape.guards]]
+        self.tokens = self._tokens([number for _, number, _ in found], places)
+
+    def _tokens(self, settings: list[int], places: Any) -> Any:
+        """Return the tokens, of the numbers of settings and the places of literals among the operands."""
+        kinds: dict[Any, int] = {}
+        operands = np.full(len(self.codes), -1)
+        operands[places] = [
+            _number(kinds, type(x) if type(x) in PYTHON else type_of(x)) for x in self.literals
+        ]
+        outputs = np.array([_number(kinds, v.type) for v in self.made_at], np.int64)
+        parts = (
+            np.array([id(r.primitive) for r in self.tape.records], np.uint64),
+            np.array(settings, np.uint64),
+            _hashed(operands, self.slots),
+            _hashed(outputs, self.outs),
+        )
+        return sum(x * _ODD**n for n, x in enumerate(parts))
 
     def regions(self) -> list[tuple[int, int, int]]:
         """Return (start, period, repetitions) of what may be loops, in order and apart from each other."""
@@ -115,10 +116,7 @@ class Lines:
         distance = np.zeros(len(self.codes), np.int64)
         distance[variable] = self.users[variable] - makers[self.codes[variable]]
         distance[distance >= NEAR] = 0
-        offset = np.arange(len(self.codes)) - self.slots[self.users]
-        mixed = (distance * (2 * offset + 1)).astype(np.uint64) * _ODD
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])
-        return self.tokens + (sums[self.slots[1:]] - sums[self.slots[:-1]])
+        return self.tokens + _ODD * _hashed(distance, self.slots)
 
     def _alike(self, period: int) -> list[tuple[int, int]]:
         """Return the stretches whose records do what those one period on do, to operands that go along.
@@ -168,8 +166,26 @@ def _stretches(flags: Any) -> list[tuple[int, int]]:
     return list(zip(*(np.flatnonzero(edges == e).tolist() for e in (1, -1)), strict=True))
 
 
-def _number(kinds: dict[Any, int], kind: ArrayType) -> int:
-    return kinds.setdefault((kind.shape, id(kind.dtype)), len(kinds))  # dtypes of numbers exist once
+def _edges(sizes: list[int]) -> Any:
+    """Return where parts of these sizes begin and end."""
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def _hashed(numbers: Any, edges: Any) -> Any:
+    """Return a hash of the numbers of each part."""
+    sizes = np.diff(edges)
+    offset = np.arange(len(numbers)) - np.repeat(edges[:-1], sizes)
+    powers = np.cumprod(np.full(max(sizes, default=0), _PRIME))
+    sums = np.concatenate(
+        [np.zeros(1, np.uint64), np.cumsum((numbers + 2).astype(np.uint64) * powers[offset])]
+    )
+    return sums[edges[1:]] - sums[edges[:-1]]
+
+
+def _number(kinds: dict[Any, int], kind: Any) -> int:
+    """Return the number of a type of arrays, or of numbers of Python's."""
+    key = (kind.shape, id(kind.dtype)) if type(kind) is ArrayType else kind  # dtypes of numbers exist once
+    return kinds.setdefault(key, len(kinds))
 
 
 class _Settings:
@@ -184,12 +200,12 @@ class _Settings:
         """Return an index without its integers, or None; the number of the params; those integers."""
         index = record.params.get("index")
         if type(index) is int and record.primitive is self.getitem:
-            return _SINGLE, -2, [index]
+            return _SINGLE, 1, [index]
         found = self.of_object.get(id(record.params))
         if found is None:
             template, integers = template_of(record)
             key = key_of_params(record.params) if template is None else ("template", key_of(template))
-            number = self.numbers.setdefault(key, len(self.numbers))
+            number = self.numbers.setdefault(key, 2 + len(self.numbers))
             found = self.of_object[id(record.params)] = template, number, integers
         return found
 
