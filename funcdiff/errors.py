@@ -243,6 +243,11 @@ def reveal(error: Exception) -> Exception:
             "derivative: write to a copy of it, or make it with like=x; or it is np.asarray(x) of a traced x, an object "
             "array that is not x itself: write to x, or use fd.numpy.asarray(x)." + raised_at(error)
         )
+    if isinstance(error, ValueError) and text.startswith("Error setting single item of array"):
+        return PlainWriteError(  # NumPy drops the cause of this one
+            f"{text} A traced value cannot be written into the flat of a plain ndarray, which would drop its derivative: "
+            "make the array from a traced one, np.zeros(n, like=x), or fd.numpy.zeros(n)." + raised_at(error)
+        )
     if isinstance(error, IndexError) and text.startswith("only integers, slices"):
         return IndexingError(
             f"{text}. A plain ndarray cannot be indexed by a traced array that vmap maps over: write "

@@ -10,10 +10,11 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.recording import TracedArray, revive
-from funcdiff.core.trees import AnyTree, flatten
+from funcdiff.core.trees import AnyTree, flatten, path_name
 from funcdiff.transforms.arguments import leaf_value
 
 PYTHON_NUMBERS = frozenset({int, float, complex})
+NUMBERS = "fcbiu"  # the kinds of dtypes that programs are compiled for
 
 
 class Statics:
@@ -54,7 +55,8 @@ class Statics:
         fixed = tuple((n, a) for n, a in enumerate(args) if n in nums)
         named = tuple((name, a) for name, a in kwargs.items() if name in self.names)
         for where, value in (*fixed, *named):
-            _check_hashable(self.f, where, value)
+            if not _is_hashable(value):
+                raise _refusal(self.f, path_name((where,)), value)
         rest = tuple(a for n, a in enumerate(args) if n not in nums)
         return rest, {k: a for k, a in kwargs.items() if k not in self.names}, (fixed, named, len(args))
 
@@ -94,14 +96,23 @@ class Signature:
                 self.traced = self.traced or type(leaf) is TracedArray
             value = leaf_value(leaf)
             dtype = getattr(value, "dtype", None)
-            if dtype is None or dtype.kind not in "fcbiu":
-                _check_hashable(f, f"leaf {n}", leaf)
+            if dtype is None or dtype.kind not in NUMBERS:
+                if not _is_hashable(leaf):
+                    raise _refusal(f, self._place(n), leaf)
                 self.objects.append((n, leaf))
                 kinds.append((type(leaf), leaf))
             else:
                 kinds.append((value.shape, dtype, type(leaf) if type(leaf) in PYTHON_NUMBERS else None))
             self.values.append(value)
         self.key = (tree.spec, tuple(kinds), static)  # type: ignore[union-attr]
+
+    def _place(self, n: int) -> str:
+        """Write a leaf as the call has it, static arguments counted."""
+        by_name, place, *rest = self.tree.paths()[n]
+        if self.static and not by_name:
+            fixed, _, count = self.static
+            place = [m for m in range(count) if m not in dict(fixed)][place]
+        return path_name((place, *rest))
 
     def dynamic(self, by_value: bool) -> list[int]:
         """Return the places of the leaves that are inputs of the program."""
@@ -120,14 +131,35 @@ def _positional(f: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in kinds]
 
 
-def _check_hashable(f: Any, where: Any, value: Any) -> None:
+def _is_hashable(value: Any) -> bool:
     try:
         hash(value)
     except TypeError:
-        raise errors.StructureError(
+        return False
+    return True
+
+
+# What to write in place of arrays that hold no numbers.
+_REMEDIES = {
+    "M": "convert dates with x.astype('int64') or x.astype(float)",
+    "m": "convert times with x / np.timedelta64(1, 's') or x.astype(float)",
+    "O": "make it an array of numbers with fd.numpy.array",
+}
+
+
+def _refusal(f: Any, where: str, value: Any) -> errors.FuncdiffError:
+    name = f"jit of {errors.function_name(f)}: argument{where}"
+    if isinstance(value, np.ndarray) and value.dtype.kind not in NUMBERS:
+        remedy = _REMEDIES.get(value.dtype.kind, "pass what numbers it has")
+        return errors.DtypeError(
             errors.at_user_line(
-                f"jit of {errors.function_name(f)}: argument {where!r} is {type(value).__name__}, which is neither an "
-                "array of numbers nor hashable. A static argument must be hashable: pass a tuple instead of a list, "
+                f"{name} is an array of dtype {value.dtype}, and programs are compiled for arrays of numbers: {remedy}, "
                 "or close over it."
             )
-        ) from None
+        )
+    return errors.StructureError(
+        errors.at_user_line(
+            f"{name} is {type(value).__name__}, which is neither an array of numbers nor hashable. A static argument must "
+            "be hashable: pass a tuple instead of a list, or close over it."
+        )
+    )

@@ -16,8 +16,8 @@ from funcdiff import errors
 from funcdiff.core.free import settle
 from funcdiff.core.objects import stack_objects, warn_if_large
 from funcdiff.core.primitive import REGISTRY, Function
-from funcdiff.core.random_calls import random_call
 from funcdiff.core.recording import ASK_FOR_NDARRAYS, TracedArray, concrete, revive
+from funcdiff.primitives.operators import conversion_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -188,12 +188,10 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
     if self.dtype.kind in "biu":
         return np.array(concrete(self), dtype)
     if dtype is not None and np.dtype(dtype) != object:
-        raise errors.ConversionError(
-            errors.at_user_line(
-                f"a traced array cannot become a plain array of dtype {np.dtype(dtype)}, which would drop its "
-                "derivative. Build arrays with fd.numpy.array, write into arrays made with np.zeros(n, like=x), convert "
-                "with x.astype(dtype), or take the values with fd.stop_gradient(x)." + random_call()
-            )
+        raise conversion_error(
+            f"a traced array cannot become a plain array of dtype {np.dtype(dtype)}, which would drop its "
+            "derivative. Build arrays with fd.numpy.array, write into arrays made with np.zeros(n, like=x), convert "
+            "with x.astype(dtype), or take the values with fd.stop_gradient(x)."
         )
     whole = np.empty((), object)
     whole[()] = self

@@ -6,10 +6,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy._core import umath
 
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.numpy._arguments import UNSET, as_array, at_least_1d, axis_of, deliver
-from funcdiff.numpy._protocol import implements
+from funcdiff.numpy._protocol import UFUNCS, implements
 from funcdiff.primitives import selection as p
 from funcdiff.primitives.comparison import not_equal
 from funcdiff.primitives.indexing import getitem, plain_index, read
@@ -96,6 +97,9 @@ def _clipped(a: Any, low: Any, high: Any) -> Any:
     low = float("-inf") if low is None else branch(low)
     high = float("inf") if high is None else branch(high)
     return p.clip(a, low, high)
+
+
+UFUNCS[umath.clip] = p.clip  # what the method of a plain array calls: y.clip(0, x)
 
 
 @implements(np.select)

@@ -225,22 +225,30 @@ def _to_complex(self: TracedArray) -> complex:
     raise _conversion("complex", self)
 
 
-def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
+# Bytecode that assigns to an element, an attribute such as `flat` or, from Python 3.12 on, a slice.
+_WRITES = tuple(
+    dis.opmap[name] for name in ("STORE_SUBSCR", "STORE_ATTR", "STORE_SLICE") if name in dis.opmap
+)
+
+
+def conversion_error(message: str) -> errors.FuncdiffError:
+    """Return what to raise where a traced array would become plain numbers; NumPy asks for them in a write, too."""
     frame = errors.user_frame()
-    if frame is not None and frame.f_code.co_code[frame.f_lasti] == dis.opmap["STORE_SUBSCR"]:
+    if frame is not None and frame.f_code.co_code[frame.f_lasti] in _WRITES:
         return errors.PlainWriteError(
             errors.at_user_line(
                 "a traced value cannot be written into a plain ndarray, which would drop its derivative. Make the "
                 "array from a traced one: np.zeros(n, like=x), np.zeros_like(x), or fd.numpy.zeros(n)."
             )
         )
-    return errors.ConversionError(
-        errors.at_user_line(
-            f"{kind}() of a traced array (dtype {x.dtype}, shape {x.shape}) would drop its derivative. Use NumPy's "
-            "functions instead of math's (np.exp for math.exp), build arrays with fd.numpy.array, write into arrays "
-            "made with np.zeros(n, like=x), or take the plain value with x.item() or fd.stop_gradient(x)."
-            + random_call()
-        )
+    return errors.ConversionError(errors.at_user_line(message + random_call()))
+
+
+def _conversion(kind: str, x: TracedArray) -> errors.FuncdiffError:
+    return conversion_error(
+        f"{kind}() of a traced array (dtype {x.dtype}, shape {x.shape}) would drop its derivative. Use NumPy's "
+        "functions instead of math's (np.exp for math.exp), build arrays with fd.numpy.array, write into arrays "
+        "made with np.zeros(n, like=x), or take the plain value with x.item() or fd.stop_gradient(x)."
     )
 
 

@@ -206,7 +206,8 @@ def remedy(module: str, name: str) -> str:
 def explain(error: Exception) -> Exception | None:
     """Return what to raise instead of an error that comes of a traced array in SciPy's code, if it does."""
     conversion = any(isinstance(e, errors.ConversionError) for e in _chain(error))
-    if isinstance(error, errors.FuncdiffError) and not conversion:
+    decision = isinstance(error, errors.MappedControlFlowError)
+    if isinstance(error, errors.FuncdiffError) and not conversion and not decision:
         return None
     frames = _frames(error)
     # compiled code that goes on after a conversion has failed meets the failure in the next callback
@@ -218,6 +219,8 @@ def explain(error: Exception) -> Exception | None:
         said = "it finds its result by comparing values, which passes no derivative on"
     elif conversion:
         said = "it would become plain numbers there, which drops derivatives"
+    elif decision:
+        said = "it decides by values, which differ between the examples that vmap maps over"
     elif (isinstance(error, (TypeError, ValueError)) and not any(hint in text for hint in HINTS)) or not any(
         _package(f) == "scipy" and _holds_traced(f) for f in frames
     ):

@@ -74,6 +74,33 @@ def test_static_arguments():
         compiled(X, [1])
 
 
+def test_arrays_that_hold_no_numbers():
+    """Neither an input nor a constant; the error names the argument and what to do with dates."""
+    days = np.array(["2020-01-01", "2020-02-01"], dtype="M8[D]")
+
+    def f(x, days, *, scale=1.0):
+        return x * len(days)
+
+    with pytest.raises(
+        fd.errors.DtypeError, match=r"argument\[1\] is an array of dtype datetime64\[D\].*astype"
+    ):
+        jit(f)(X, days)
+    with pytest.raises(
+        fd.errors.DtypeError, match=r"argument\['days'\]\['a'\] is an array of dtype timedelta64"
+    ):
+        jit(f)(X, days={"a": days - days[0]})
+    with pytest.raises(fd.errors.DtypeError, match=r"argument\[0\] is an array of dtype <U1.*close over"):
+        jit(lambda names, x: x)(np.array(["a", "b"]), X)
+    with pytest.raises(
+        fd.errors.DtypeError, match=r"argument\[0\] is an array of dtype object.*fd.numpy.array"
+    ):
+        jit(lambda y: y)(np.array([1.0, None]))
+    with pytest.raises(fd.errors.StructureError, match=r"argument\[1\] is set.*hashable"):
+        jit(f, static_argnums=0)(2, {1, 2})
+    assert_array_equal(jit(lambda x: x * len(days))(X), 2 * X)
+    assert jit(f)(2.0, np.datetime64("2020-01-01") and "ab") == 4.0
+
+
 def test_wrong_options():
     with pytest.raises(fd.errors.UnsupportedError, match="backend"):
         jit(np.sin, backend="fast")

@@ -12,6 +12,8 @@ CASES = {
     "where with a number": case(lambda x: np.where(np.arange(4) > 1, 1, x), A),
     "where numbers as condition": case(lambda x: np.where(np.floor(x), x, 2 * x), A),
     "clip": case(lambda x, a, b: np.clip(x, a, b), A, np.array([-0.5, -0.4, -0.3, -0.2]), 0.6),
+    "clip method of a plain array": case(lambda a, b: np.linspace(-1, 1, 5).clip(a, b), -0.3, 0.6),
+    "clip into a buffer": case(lambda x: np.linspace(-1, 1, 4).clip(-0.5, x[0], out=np.zeros_like(x[0])), A),
     "clip above": case(lambda x: x.clip(max=0.2), A),
     "clip below": case(lambda x: np.clip(x, min=0.1), A),
     "clip crossed": case(lambda x, a, b: np.clip(x, a, b), A, 0.1, -0.1),

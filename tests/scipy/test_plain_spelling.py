@@ -127,6 +127,22 @@ def test_errors_name_a_function_that_is_mapped_itself():
         fd.vmap(scipy.linalg.inv)(np.ones((2, 3, 3)) + np.eye(3))
 
 
+@pytest.mark.parametrize("name", ["logsumexp", "log_softmax", "softmax"])
+def test_errors_name_a_function_that_decides_by_mapped_values(name):
+    f = getattr(scipy.special, name)
+    for g in (f, lambda x: f(x), fd.grad(lambda x: np.sum(f(x)))):
+        with pytest.raises(errors.UnsupportedError, match=rf"Call fd\.scipy\.special\.{name}\."):
+            fd.vmap(g)(np.stack([X, X]))
+
+
+def test_decisions_in_a_callback_of_scipys_are_the_users():
+    def decides(t, y):
+        return y if y[0] > 0 else -y
+
+    with pytest.raises(errors.MappedControlFlowError, match=r"np\.where"):
+        fd.vmap(lambda x: scipy.integrate.quad_vec(lambda t: decides(t, x), 0, 1)[0])(np.stack([X, X]))
+
+
 def test_numbers_of_pythons_own_modules():
     with pytest.raises(errors.UnsupportedError, match=r"np\.mean for statistics\.mean"):
         fd.grad(lambda x: statistics.mean(x))(X)
