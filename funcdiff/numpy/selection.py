@@ -99,7 +99,7 @@ def _clipped(a: Any, low: Any, high: Any) -> Any:
     return p.clip(a, low, high)
 
 
-UFUNCS[umath.clip] = p.clip  # what the method of a plain array calls: y.clip(0, x)
+UFUNCS[vars(umath)["clip"]] = p.clip  # what the method of a plain array calls: y.clip(0, x)
 
 
 @implements(np.select)
