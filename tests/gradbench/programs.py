@@ -98,32 +98,18 @@ def ba_blocks(camera, point, w, feature):
     return np.stack(rows), of_weight
 
 
-PIECE = 4096  # observations whose blocks are computed at a time, in the cache
-
-
-def ba_jacobian(blocks):
-    def run(cameras, points, w, features, of_camera, of_point):
-        n, m, p = cameras.shape[1], points.shape[1], len(w)
-        values, columns = np.empty(31 * p), np.empty(31 * p, np.int64)
-        entries, of_weight = values[: 30 * p].reshape(p, 2, 15), values[30 * p :]
-        places, last = columns[: 30 * p].reshape(p, 2, 15), columns[30 * p :]
-        last[:] = np.arange(11 * n + 3 * m, 11 * n + 3 * m + p)
-        size = min(p, PIECE)
-        for start in (
-            *range(0, p - size, size),
-            p - size,
-        ):  # the last piece may repeat a part of the one before
-            some = slice(start, start + size)
-            camera, point = of_camera[some], of_point[some]
-            rows, of_weight[some] = blocks(cameras[:, camera], points[:, point], w[some], features[:, some])
-            entries[some] = rows.transpose(2, 0, 1)
-            places[some, :, :11] = (11 * camera[:, None] + np.arange(11))[:, None]
-            places[some, :, 11:14] = (11 * n + 3 * point[:, None] + np.arange(3))[:, None]
-            places[some, :, 14] = last[some, None]
-        pointers = np.concatenate([np.arange(0, 30 * p + 1, 15), np.arange(30 * p + 1, 31 * p + 1)])
-        return pointers, columns, values
-
-    return run
+def ba_jacobian(cameras, points, w, features, of_camera, of_point):
+    """Return the Jacobian in compressed rows: where each row begins, the columns of its entries, and the entries."""
+    n, m, p = cameras.shape[1], points.shape[1], len(w)
+    entries, of_weight = ba_blocks(cameras[:, of_camera], points[:, of_point], w, features)
+    camera = 11 * of_camera + np.arange(11)[:, None]
+    point = 11 * n + 3 * of_point + np.arange(3)[:, None]
+    weight = 11 * n + 3 * m + np.arange(p)
+    row = np.concatenate([camera, point, weight[None]])
+    columns = np.concatenate([np.stack([row, row]).transpose(2, 0, 1).ravel(), weight])
+    values = np.concatenate([entries.transpose(2, 0, 1).ravel(), of_weight])
+    pointers = np.concatenate([np.arange(0, 30 * p + 1, 15), np.arange(30 * p + 1, 31 * p + 1)])
+    return pointers, columns, values
 
 
 def ba_arguments(given):

@@ -55,10 +55,10 @@ def _gmm():
 
 
 def _ba():
-    objective, blocks = jit(p.ba), jit(p.ba_blocks)
+    objective, jacobian = jit(p.ba), jit(p.ba_jacobian)
     return {
         "objective": (lambda given: (objective, p.ba_arguments(given)), p.ba_encode),
-        "jacobian": (lambda given: (p.ba_jacobian(blocks), p.ba_arguments(given)), p.ba_encode_jacobian),
+        "jacobian": (lambda given: (jacobian, p.ba_arguments(given)), p.ba_encode_jacobian),
     }
 
 

@@ -30,9 +30,9 @@ class Stacked(NamedTuple):
 
 
 class Array:
-    """A value of the program: computed in a group, or in memory, or both."""
+    """A value of the program: computed in a group, or in memory, or both; or the reshaped `source`, not in memory yet."""
 
-    __slots__ = ("group", "layout", "memory", "number", "parts", "ready", "stack", "type")
+    __slots__ = ("group", "layout", "memory", "number", "parts", "ready", "source", "stack", "type")
 
     def __init__(self, type_: ArrayType) -> None:
         self.type = type_
@@ -42,6 +42,7 @@ class Array:
         self.memory: Memory | None = None
         self.ready = 0  # the stage from which on the memory can be read
         self.number = -1
+        self.source: Array | None = None
         self.stack: Stacked | None = None  # the memory describes a stack
 
     @property
@@ -61,6 +62,21 @@ def in_memory(type_: ArrayType, memory: Memory, ready: int) -> Array:
     """Return an array that lies in memory."""
     found = Array(type_)
     found.memory, found.ready = memory, ready
+    return found
+
+
+def reshape_of(source: Array, type_: ArrayType) -> Array:
+    """Return a reshaped array that is computed where it is wanted: in memory, once that is known."""
+    found = Array(type_)
+    found.source = source
+    return found
+
+
+def same(x: Array) -> Array:
+    """Return an array as another value of the program."""
+    found = Array(x.type)
+    found.group, found.layout, found.parts = x.group, x.layout, x.parts
+    found.memory, found.ready, found.source = x.memory, x.ready, x.source
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record
 from funcdiff.jit.native import arrays, gathers
-from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed, contiguous_strides
+from funcdiff.jit.native.arrays import COMPONENT, FLAT, UNIFORM, Array, Layout, computed, contiguous_strides
 from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
@@ -24,7 +24,7 @@ from funcdiff.jit.native.spaces import UNROLLED
 @handler("concatenate")
 def _concatenate(low: Lowering, record: Record) -> Array:
     axis = record.params["axis"]
-    xs = [low.array(a) for a in record.inputs]
+    xs = [low.unplaced(a) for a in record.inputs]
     return _joined(low, record, xs, [x.type.shape for x in xs], axis)
 
 
@@ -45,7 +45,12 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
     if any(kind_of(x.type) != of for x in xs) or 0 in out.shape:
         raise NotNative(record)
     space, layout = low.natural(out.shape)
+    if layout[axis] != COMPONENT:
+        space, layout = _as_operands(out.shape, xs, axis) or (space, layout)
     if layout[axis] == COMPONENT:
+        for x in xs:
+            if x.source is not None:
+                low.memory(x)
         stage = max(low.stage_of(x, (space, False), layout, s) for x, s in zip(xs, shapes, strict=True))
         group = low.group((space, False), stage)
         pieces = []
@@ -61,6 +66,23 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
         if 0 not in shape:
             ready = max(ready, low.write(x, arrays.view(memory, lambda a, key=key: a[key])))
     return arrays.in_memory(out, memory, ready)
+
+
+def _as_operands(
+    shape: tuple[int, ...], xs: Sequence[Array], axis: int
+) -> tuple[tuple[int, ...], Layout] | None:
+    """Return the space in which all operands are computed, and the layout; None unless it has few components."""
+    layouts = {x.layout for x in xs}
+    first = xs[0].group
+    if first is None or not first.space or len(layouts) > 1 or any(x.group is None for x in xs):
+        return None
+    (layout,) = layouts
+    if layout == FLAT or UNIFORM in layout or layout[axis] != COMPONENT:
+        return None
+    if any(x.group.space != first.space or x.group.flat for x in xs if x.group is not None):
+        return None
+    components = math.prod(n for n, loop in zip(shape, layout, strict=True) if loop == COMPONENT)
+    return (first.space, layout) if components <= 4 * UNROLLED else None
 
 
 def _new(low: Lowering, type_: ArrayType) -> Memory:

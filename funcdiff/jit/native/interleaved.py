@@ -14,7 +14,8 @@ from funcdiff.jit.native.nodes import BYTES, Base, Memory, Store
 if TYPE_CHECKING:
     from funcdiff.jit.native.vectors import Vectors
 
-MOST = 8  # components
+MOST = 8  # components that are parted, or joined, as one stretch
+MANY = 64  # and those that are written in pieces of rows
 
 
 class Interleaved:
@@ -56,19 +57,23 @@ class Interleaved:
         families: dict[Any, dict[int, Store]] = {}
         rest: list[Store] = []
         for one in stores:
-            place = self._place(one.memory, one.offset, one.strides)
+            place = self._place(one.memory, one.offset, one.strides, MANY)
             if place is None:
                 rest.append(one)
             else:
                 families.setdefault((id(one.memory.base), *place[:2]), {})[place[2]] = one
         for (_, start, count), family in families.items():
-            if len(family) == count:
+            if len(family) == count <= MOST:
                 self._join([family[n] for n in range(count)], start, lanes)
+            elif len(family) == count and (self.loops.mask or "<").startswith("<"):
+                self._rows([family[n] for n in range(count)], start, lanes)
             else:
                 rest += family.values()
         return rest
 
-    def _place(self, memory: Memory, offset: int, strides: Sequence[int]) -> tuple[int, int, int] | None:
+    def _place(
+        self, memory: Memory, offset: int, strides: Sequence[int], most: int = MOST
+    ) -> tuple[int, int, int] | None:
         """Return (start of the stretches, how many components, which of them); None if there are none."""
         size = BYTES[memory.kind]
         stride = strides[-1]
@@ -77,7 +82,7 @@ class Interleaved:
             or any(strides[:-1])
             or stride <= size
             or stride % size
-            or stride > MOST * size
+            or stride > most * size
         ):
             return None
         at = memory.offset + offset
@@ -146,3 +151,41 @@ class Interleaved:
         called, truth = f"llvm.masked.store.v{lanes * count}{of}.p0", f"<{lanes * count} x i1>"
         out.declare(f"declare void @{called}({shown}, ptr, i32, {truth})")
         lines.append(f"  call void @{called}({shown} {x}, ptr {at}, i32 {BYTES[of]}, {truth} {mask})")
+
+    def _rows(self, family: Sequence[Store], start: int, lanes: int) -> None:
+        """Write many components, as many as lanes at a time: transposed in registers they are pieces of rows."""
+        out, lines = self.loops.out, self.loops.by_depth[-1]
+        of, count = family[0].memory.kind, len(family)
+        shown = f"<{lanes} x {self.loops.type_of(of)}>"
+        parts = [self.loops.as_vector(one.node) for one in family]
+        first = self._address(family[0].memory.base, start, count, of)
+        rows = self.loops.mask.count("true") if self.loops.mask else lanes
+        for at in (
+            *range(0, count - lanes, lanes),
+            count - lanes,
+        ):  # the last may write some for a second time
+            for row, x in enumerate(self._transposed(parts[at : at + lanes], shown)[:rows]):
+                n = row * count + at
+                to = out.let(f"getelementptr {self.loops.type_of(of)}, ptr {first}, i64 {n}", lines)
+                lines.append(f"  store {shown} {x}, ptr {to}, align {BYTES[of]}")
+
+    def _transposed(self, xs: Sequence[str], shown: str) -> list[str]:
+        """Return the rows of a square whose columns are given: halves change places, then quarters, and so on."""
+        lanes, found = len(xs), list(xs)
+        width = lanes // 2
+        while width:
+            low = [n // (2 * width) * 2 * width + n % width for n in range(lanes)]
+            chosen = [n % (2 * width) // width * lanes for n in range(lanes)]
+            following = list(found)
+            for n in range(lanes):
+                if n & width:
+                    continue
+                a, b = found[n], found[n | width]
+                for half, to in ((0, n), (width, n | width)):
+                    order = ", ".join(f"i32 {i + half + c}" for i, c in zip(low, chosen, strict=True))
+                    following[to] = self.loops.out.let(
+                        f"shufflevector {shown} {a}, {shown} {b}, <{lanes} x i32> <{order}>",
+                        self.loops.by_depth[-1],
+                    )
+            found, width = following, width // 2
+        return found

@@ -70,6 +70,17 @@ class Loops(Vectors):
             return True
         return len(self.inner) <= (SMALL if self.length >= 4 * LANES else TINY)
 
+    def _may_overlap(self) -> bool:
+        """Tell whether the last vector may end with the row, and do again what the one before it has done."""
+        group = self.group
+        if self.length < LANES or group.scatters or group.accumulations:
+            return False
+        if any(one.name not in ("max", "min") for one in self.carried):
+            return False
+        read = {n.detail[0].base.root.name for n in group.nodes if n.op in ("load", "fetch")}
+        written = {s.memory.base.root for s in group.stores}
+        return not any(base.name in read or base.owned or base.mutable for base in written)
+
     # --- outer loops -----------------------------------------------------------------------------
 
     def _nest(self, inner: list[str], inside: str) -> None:
@@ -182,10 +193,16 @@ class Loops(Vectors):
         out.start(loop)
         head = len(out.lines)
         names = [{key: out.name() for key in sums} for sums in given]
+        index = i
         if self.length % LANES and step == LANES and not self._is_parted():
-            self.mask = self._lanes_before(i)
+            if self._may_overlap():
+                last = self.length - LANES
+                index = out.let(f"call i64 @llvm.umin.i64(i64 {i}, i64 {last})")
+                out.declare("declare i64 @llvm.umin.i64(i64, i64)")
+            else:
+                self.mask = self._lanes_before(i)
         out.room = ROOM if self.group.size >= LONG and len(self.inner) <= SMALL else 0
-        found = [self._vector(self._plus(i, n * LANES), sums) for n, sums in enumerate(names)]
+        found = [self._vector(self._plus(index, n * LANES), sums) for n, sums in enumerate(names)]
         out.room, self.mask = 0, None
         phis = [f"  {i} = phi i64 [ {start}, %{before} ], [ {i}.next, %{loop} ]"]
         for first, name, following in zip(given, names, found, strict=True):

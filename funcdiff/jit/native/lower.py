@@ -31,8 +31,8 @@ from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, OF_STACKS, NotNa
 from funcdiff.jit.native.in_place import share
 from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
-from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant
-from funcdiff.jit.native.spaces import UNROLLED, flat_variables, lane_sizes, natural
+from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant, constants
+from funcdiff.jit.native.spaces import UNROLLED, along_repeated, flat_variables, lane_sizes, natural, repeated
 from funcdiff.jit.native.sweeps import plan
 
 Space = tuple[tuple[int, ...], bool]
@@ -188,6 +188,13 @@ class Lowering:
 
     def array(self, atom: Atom) -> Array:
         """Return an operand."""
+        found = self.unplaced(atom)
+        if found.source is not None:
+            self.memory(found)
+        return found
+
+    def unplaced(self, atom: Atom) -> Array:
+        """Return an operand that may be what a reshape makes of another, neither computed nor in memory as such."""
         if isinstance(atom, Variable):
             found = self.arrays[atom.number]
             if found.stack:  # only loops read it
@@ -200,10 +207,7 @@ class Lowering:
         straight = self.group(((), False), 0)
         of = KINDS[type_.dtype]
         if not value.size or (value.size <= UNROLLED and not any(n in self.lanes for n in value.shape)):
-            nodes = np.empty(value.shape, object)
-            for place in np.ndindex(value.shape):
-                nodes[place] = constant(value[place].item(), of)
-            return computed(type_, straight, (COMPONENT,) * value.ndim, nodes)
+            return computed(type_, straight, (COMPONENT,) * value.ndim, constants(value, of))
         first = value.reshape(-1)[0]
         if (value == first).all() and (
             of not in ("f64", "f32") or len(set(np.signbit(value).ravel().tolist())) == 1
@@ -211,6 +215,11 @@ class Lowering:
             nodes = box(constant(first.item(), of)).reshape((1,) * value.ndim)
             layout = tuple(UNIFORM if n != 1 else COMPONENT for n in value.shape)
             return computed(type_, straight, layout, nodes)
+        few = repeated(value, self.natural(value.shape)[1])
+        if few is not None:
+            pairs = zip(value.shape, few.shape, strict=True)
+            layout = tuple(UNIFORM if n != m else COMPONENT for n, m in pairs)
+            return computed(type_, straight, layout, constants(few, of))
         base = self.constant_bases.get(id(atom.value))
         if base is None:
             held = np.ascontiguousarray(value)
@@ -248,7 +257,11 @@ class Lowering:
 
     def memory(self, x: Array) -> Memory:
         """Return the memory of an array, writing it there if it is not."""
-        if x.memory is None:
+        if x.memory is None and x.source is not None:
+            x.memory = arrays.reshaped(self.memory(x.source), x.type.shape)
+            x.ready, x.source = x.source.ready, None
+            assert x.memory is not None
+        elif x.memory is None:
             base = self.base(f"m{len(self.bases)}", x.type, -1)
             of = KINDS[x.type.dtype]
             x.memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
@@ -260,6 +273,11 @@ class Lowering:
 
     def write(self, x: Array, memory: Memory) -> int:
         """Write an array into memory; return the stage from which on it can be read there."""
+        if x.source is not None:
+            place = arrays.reshaped(memory, x.source.type.shape)
+            if place is not None and memory.shape == x.type.shape:
+                return self.write(x.source, place)
+            self.memory(x)
         if x.group is None:
             assert x.memory is not None
             space, layout, flat = self._copy_space(x, memory)
@@ -270,7 +288,9 @@ class Lowering:
             if UNIFORM in layout or (layout != FLAT and x.type.shape != memory.shape):
                 space, layout = self.natural(memory.shape)
                 if not fits(x.layout, x.type.shape, layout, memory.shape):
-                    raise NotNative
+                    if group.space or x.type.shape != memory.shape:
+                        raise NotNative
+                    space, layout = along_repeated(x.layout, x.type.shape)
                 if group.space and group.space != space:
                     raise NotNative
                 group = self.group((space, False), group.stage)
@@ -309,7 +329,7 @@ class Lowering:
     def _outputs(self) -> None:
         place = len(self.tape.inputs)
         for n, atom in enumerate(self.tape.outputs):
-            x = self.array(atom)
+            x = self.unplaced(atom)
             memory = self.outside(f"out{n}", x.type, place + n)
             self.results.append(memory.base)
             self.output(x, memory)
@@ -320,7 +340,7 @@ class Lowering:
         if own is not None and own.base.place < 0 and own.base.constant is None and can_move(own, x.type):
             self.bases.remove(memory.base)
             move(own.base, memory.base)  # computed where it is returned
-        elif x.group is None or x.memory is not None:
+        elif x.source is None and (x.group is None or x.memory is not None):
             self.write(arrays.in_memory(x.type, self.memory(x), x.ready), memory)
         else:
             self.write(x, memory)

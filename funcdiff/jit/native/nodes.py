@@ -231,6 +231,14 @@ def constant(value: Any, kind: str) -> Node:
     return Node("constant", kind, (), number, 0, None)
 
 
+def constants(values: Any, kind: str) -> Any:
+    """Return the nodes of an array of constants."""
+    nodes = np.empty(values.shape, object)
+    for place in np.ndindex(values.shape):
+        nodes[place] = constant(values[place].item(), kind)
+    return nodes
+
+
 def is_constant(node: Node, value: float) -> bool:
     """Tell whether a node is a constant of this value; zeros by their sign too."""
     if node.op != "constant" or node.detail != value:

@@ -46,7 +46,8 @@ def _is_read_later(low: Lowering, record: Record, x: Array) -> bool:
         low.returned |= {g.variable.number for g in low.tape.guards}
     base = x.memory.base
     for number, other in low.arrays.items():
-        if other.memory is None or other.memory.base.root is not base:
+        memory = other.memory if other.source is None else other.source.memory
+        if memory is None or memory.base.root is not base:
             continue
         if number in low.returned:
             return True

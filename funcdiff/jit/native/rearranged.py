@@ -38,7 +38,9 @@ def _rearranged(
 @handler("reshape")
 def _reshape(low: Lowering, record: Record) -> Array:
     shape = record.params["shape"]
-    x = low.array(record.inputs[0])
+    x = low.unplaced(record.inputs[0])
+    if x.source is not None:
+        return arrays.reshape_of(x.source, record.outputs[0].type)
     if x.group is not None and x.layout == FLAT and record.outputs[0].number in low.flat:
         return computed(record.outputs[0].type, x.group, FLAT, x.parts)
 
@@ -52,11 +54,21 @@ def _reshape(low: Lowering, record: Record) -> Array:
         x.ready = low.write(copied, to)
         return arrays.reshaped(to, shape)
 
+    if x.group is not None and x.group.space and x.memory is None and arrays.reshape(x, shape) is None:
+        return arrays.reshape_of(x, record.outputs[0].type)
     ready = x.ready
     found = _rearranged(low, record, lambda x: arrays.reshape(x, shape), of_memory)
     if found.memory is not None and x.group is None:
         x.ready = ready  # the copy is late, not the original
     return found
+
+
+@handler("copy")
+def _copy(low: Lowering, record: Record) -> Array:
+    x = low.unplaced(record.inputs[0])
+    if x.type != record.outputs[0].type:
+        raise NotNative(record)
+    return arrays.same(x)
 
 
 @handler("transpose")

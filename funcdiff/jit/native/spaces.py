@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from funcdiff.core.tape import Record, Tape, Variable, variables
-from funcdiff.jit.native.arrays import COMPONENT, Layout
+from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Layout
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.passes.rewriting import kind
 
@@ -25,6 +28,24 @@ def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, .
     loops = [axis for axis, n in enumerate(shape) if n != 1]
     layout = tuple(loops.index(axis) if axis in loops else COMPONENT for axis in range(len(shape)))
     return tuple(shape[axis] for axis in loops), layout
+
+
+def repeated(value: Any, layout: Layout) -> Any:
+    """Return the few elements that a constant repeats along all axes that are loops; None if it is not of that kind."""
+    if not any(loop >= 0 and n > 1 for loop, n in zip(layout, value.shape, strict=True)):
+        return None
+    found = value[tuple(slice(None) if loop == COMPONENT else slice(1) for loop in layout)]
+    same = value == found
+    if value.dtype.kind == "f":
+        same &= np.signbit(value) == np.signbit(found)
+    return found if found.size <= UNROLLED and same.all() else None
+
+
+def along_repeated(layout: Layout, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Layout]:
+    """Return the space and layout in which an array is written that repeats numbers of straight code."""
+    loops = [axis for axis, mine in enumerate(layout) if mine == UNIFORM]
+    written = tuple(loops.index(axis) if axis in loops else COMPONENT for axis in range(len(layout)))
+    return tuple(shape[axis] for axis in loops), written
 
 
 def lane_sizes(tape: Tape) -> frozenset[int]:

@@ -115,7 +115,7 @@ def _candidates(tape: Tape) -> dict[int, Uses]:
         return {}
     found: dict[int, Uses] = {}
     group: dict[int, int] = {}
-    shifting: set[int] = set()
+    read_again: set[int] = set()  # by what could read at shifted places
 
     def root(n: int) -> int:
         while group[n] != n:
@@ -125,6 +125,8 @@ def _candidates(tape: Tape) -> dict[int, Uses]:
 
     for record in tape.records:
         read = _swept(record)
+        if read is not None or record.primitive.name in REDUCTIONS:
+            read_again.update(v.number for v in variables(record.inputs))
         if read is None:
             continue
         number = record.outputs[0].number
@@ -134,9 +136,11 @@ def _candidates(tape: Tape) -> dict[int, Uses]:
             if is_long(v):
                 group.setdefault(v.number, v.number)
                 group[root(v.number)] = root(number)
-        if _shifts(record, read, found):
-            shifting.add(number)
-    wanted = {root(n) for n in shifting}
+    wanted = {
+        root(r.outputs[0].number)
+        for r in tape.records
+        if r.outputs and r.outputs[0].number in found and _shifts(r, found, read_again)
+    }
     return {n: read for n, read in found.items() if root(n) in wanted}
 
 
@@ -166,12 +170,16 @@ def _swept(record: Record) -> Uses | None:
     return uses(record)
 
 
-def _shifts(record: Record, read: Uses, found: dict[int, Uses]) -> bool:
+def _shifts(record: Record, found: dict[int, Uses], read_again: set[int]) -> bool:
     """Tell whether a record would copy: a slice of what is computed, or an array put together from slices.
 
-    That is so along axes that are loops; components side by side are numbers of their own.
+    That is so along axes that are loops; components side by side are numbers of their own. What is concatenated to be a
+    result is computed where it belongs.
     """
-    name = record.primitive.name
+    name, number = record.primitive.name, record.outputs[0].number
+    read = found[number]
+    if name == "concatenate" and number not in read_again:
+        return False
     if name in ("getitem", "view"):
         (use,) = read.operands
         if not isinstance(use.atom, Variable) or use.atom.number not in found:
