@@ -374,6 +374,7 @@ from funcdiff.compat.torch.ops.functions import (
     trunc,
     trunc_,
 )
+from funcdiff.compat.torch.ops.generator import Generator
 from funcdiff.compat.torch.ops.indexing import index_put, index_put_
 from funcdiff.compat.torch.ops.joining import (
     atleast_1d,
@@ -446,7 +447,6 @@ from funcdiff.compat.torch.ops.ordering import (
 )
 from funcdiff.compat.torch.ops.parts import chunk, narrow, split, tensor_split, unbind
 from funcdiff.compat.torch.ops.random import (
-    Generator,
     bernoulli,
     default_generator,
     get_rng_state,

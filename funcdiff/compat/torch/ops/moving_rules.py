@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff.compat.torch.ops.short import zero
 from funcdiff.core.declare import linear
 from funcdiff.core.primitive import REGISTRY
 
 
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
     out = x.copy()
-    if x.ndim == 2 and x.flags.c_contiguous:
-        rows, columns = x.shape
-        out.put(_outside(rows, columns, diagonal, lower), 0)
+    if x.ndim == 2:
+        out.put(_outside(x.shape, diagonal, lower), zero(x))
     else:
         rows, columns = x.shape[-2:]
         out[..., _is_outside(rows, columns, diagonal, lower)] = 0
@@ -28,8 +28,8 @@ def _is_outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
-    return np.flatnonzero(_is_outside(rows, columns, diagonal, lower))
+def _outside(shape: tuple[int, int], diagonal: int, lower: bool) -> Any:
+    return np.flatnonzero(_is_outside(*shape, diagonal, lower))
 
 
 def _batch_triangle(values: Any, _flags: Any, _size: int, *, diagonal: int, lower: bool) -> Any:

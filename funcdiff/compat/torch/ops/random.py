@@ -7,9 +7,7 @@ The same seed gives PyTorch's numbers for `rand`, `randn`, `randint`, `randperm`
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from math import cos, log1p, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -21,103 +19,10 @@ from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, plain, wrap
 from funcdiff.compat.torch._views import write
 from funcdiff.compat.torch.ops.creation import _like, made
+from funcdiff.compat.torch.ops.generator import Generator
 from funcdiff.compat.torch.ops.shapes import sizes
 from funcdiff.core.recording import box
 from funcdiff.primitives.indexing import is_mapped
-
-_BITS = {"d": 53, "f": 24, "e": 11}
-"""How many random bits a number gets: as many as are exact in its type."""
-_MASKS = {bits: np.uint64((1 << bits) - 1) for bits in (11, 24, 53)}
-
-
-class Generator:
-    """A stream of random numbers."""
-
-    def __init__(self, device: Any = "cpu") -> None:
-        self.device = device
-        self.manual_seed(67280421310721)
-
-    def __repr__(self) -> str:
-        return f"<torch._C.Generator object at {hex(id(self))}>"
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Begin the stream of a seed."""
-        self._seed = int(seed) & 0xFFFF_FFFF_FFFF_FFFF
-        self._twister: Any = np.random.RandomState(self._seed & 0xFFFF_FFFF)._bit_generator
-        self._next_normal: float | None = None
-        return self
-
-    def seed(self) -> int:
-        """Begin a stream that nobody can know beforehand."""
-        seed = time.time_ns() & 0xFFFF_FFFF
-        self.manual_seed(seed)
-        return seed
-
-    def initial_seed(self) -> int:
-        """Return the seed of the stream."""
-        return self._seed
-
-    def get_state(self) -> Any:
-        """Return where the stream stands."""
-        return {"twister": self._twister.state, "normal": self._next_normal, "seed": self._seed}
-
-    def set_state(self, state: Any) -> Generator:
-        """Put the stream where it stood."""
-        self._twister.state = state["twister"]
-        self._next_normal, self._seed = state["normal"], state["seed"]
-        return self
-
-    def words(self, n: int) -> Any:
-        """Return n words of 32 bits."""
-        return self._twister.random_raw(n)
-
-    def double_words(self, n: int) -> Any:
-        """Return n words of 64 bits."""
-        w = self.words(2 * n)
-        return (w[0::2] << np.uint64(32)) | w[1::2]
-
-    def uniform(self, n: int, dtype: Any) -> Any:
-        """Return n numbers in [0, 1)."""
-        bits = _BITS[dtype.char]
-        words = self.double_words(n) if bits == 53 else self.words(n)
-        return (words & _MASKS[bits]).astype(dtype) * 2.0**-bits
-
-    def _few_normal(self, n: int) -> list[float]:
-        """Return some normal numbers, two from each pair; the last may be left for the next time."""
-        found: list[float] = []
-        if n and self._next_normal is not None:
-            found.append(self._next_normal)
-            self._next_normal = None
-        missing = n - len(found)
-        uniform = iter(self.uniform(missing + missing % 2, np.dtype(np.float64)).tolist())
-        for u, v in zip(uniform, uniform, strict=True):
-            radius = sqrt(-2.0 * log1p(-v))
-            angle = 2 * pi * u
-            found += (radius * cos(angle), radius * sin(angle))
-        if missing % 2:
-            self._next_normal = found.pop()
-        return found
-
-    def normal(self, n: int, dtype: Any) -> Any:
-        """Return n standard normal numbers, by Box and Muller's method."""
-        if n < 16:
-            return np.array(self._few_normal(n), dtype)
-        u = self.uniform(n, dtype)
-        whole = n - n % 16
-        out = np.empty(n, dtype)
-        out[:whole] = _pairs(u[:whole])
-        if whole != n:  # the last sixteen are drawn again
-            out[n - 16 :] = _pairs(self.uniform(16, dtype))
-        return out
-
-
-def _pairs(u: Any) -> Any:
-    rows = u.reshape(-1, 2, 8)
-    one = u.dtype.type(1)
-    radius = np.sqrt(-2 * np.log(one - rows[:, 0]))
-    angle = u.dtype.type(2 * math.pi) * rows[:, 1]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)
-
 
 default_generator = Generator()
 default_generator.seed()
@@ -195,23 +100,30 @@ def _array(draw: str, shape: tuple[int, ...], kind: Any, source: Generator) -> A
     return getattr(source, draw)(n, kind).reshape(shape)
 
 
-def rand(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None, **kwargs: Any
-) -> Any:
-    """As `torch.rand`."""
-    shape = sizes(size or (kwargs.pop("size", ()),))
-    if dtype is None and len(shape) == 1 and not STATE.maps:  # the same, without detour
-        source = default_generator if generator is None else generator
-        return made(source.uniform(shape[0], Default.real), requires_grad, **kwargs)
-    return made(_drawn("uniform", shape, dtype, generator), requires_grad, **kwargs)
+def _drawing(draw: str) -> Any:
+    numbers = getattr(Generator, draw)
+
+    def of_size(
+        *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None, **kwargs: Any
+    ) -> Any:
+        if len(size) == 1 and type(size[0]) is int and dtype is None and not STATE.maps:  # without detour
+            source = default_generator if generator is None else generator
+            x = numbers(source, size[0], Default.real)
+        else:
+            x = _drawn(draw, sizes(size or (kwargs.pop("size", ()),)), dtype, generator)
+        return made(x, requires_grad, **kwargs) if requires_grad or kwargs else wrap(x)
+
+    return of_size
 
 
-def randn(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None, **kwargs: Any
-) -> Any:
-    """As `torch.randn`."""
-    shape = sizes(size or (kwargs.pop("size", ()),))
-    return made(_drawn("normal", shape, dtype, generator), requires_grad, **kwargs)
+def _named(op: Any, name: str) -> Any:
+    op.__name__ = op.__qualname__ = name
+    op.__doc__ = f"As `torch.{name}`."
+    return op
+
+
+rand = _named(_drawing("uniform"), "rand")
+randn = _named(_drawing("normal"), "randn")
 
 
 def randint(
@@ -233,19 +145,14 @@ def randint(
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     shape = sizes((size,))
     kind = INT64 if dtype is None else as_numpy(dtype)
-    source = _generator(generator)
+    source = default_generator if generator is None else generator
 
     def draw(full: tuple[int, ...]) -> Any:
-        return _integers(math.prod(full), low, high, source).astype(kind).reshape(full)
+        x = source.integers(math.prod(full), low, high)
+        return (x if kind is INT64 else x.astype(kind)).reshape(full)
 
-    return made(for_examples(shape, draw), requires_grad, **kwargs)
-
-
-def _integers(n: int, low: int, high: int, source: Generator) -> Any:
-    span = high - low
-    words = source.double_words(n) if span >= 1 << 28 else source.words(n)
-    found = (words % np.uint64(span)).astype(np.int64)
-    return found + low if low else found
+    x = for_examples(shape, draw) if STATE.maps else draw(shape)
+    return made(x, requires_grad, **kwargs) if requires_grad or kwargs else wrap(x)
 
 
 def randperm(n: int, *, dtype: Any = None, generator: Any = None, **kwargs: Any) -> Any:
@@ -263,7 +170,7 @@ def randperm(n: int, *, dtype: Any = None, generator: Any = None, **kwargs: Any)
 def _permutation(n: int, source: Generator) -> Any:
     order = np.arange(n)
     if n > 1:
-        steps = source.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
+        steps = source.words(n - 1) % np.arange(n, 1, -1)
         for k, z in enumerate(steps.tolist()):
             order[k], order[k + z] = order[k + z], order[k]
     return order
@@ -364,7 +271,7 @@ def _random(x: Any, source: Generator, low: Any = 0, high: Any = None) -> Any:
         low, high = (0, low) if low else (0, _largest(x.dtype))
     if x.dtype == np.int64 and high == _largest(x.dtype) and low == 0:
         return (source.double_words(x.size) & np.uint64((1 << 63) - 1)).astype(np.int64).reshape(x.shape)
-    return _integers(x.size, low, high, source).reshape(x.shape)
+    return source.integers(x.size, low, high).reshape(x.shape)
 
 
 def _largest(dtype: Any) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy._core import umath
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
+from funcdiff.compat.torch.ops.short import zero
 from funcdiff.core.declare import elementwise, general, multilinear
 from funcdiff.core.primitive import REGISTRY
 
@@ -20,7 +21,7 @@ def _on(low: float, high: float) -> Any:
 
 
 def _relu(x: Any) -> Any:
-    return np.maximum(x, 0)
+    return np.maximum(x, zero(x))
 
 
 relu: Any = elementwise(
@@ -50,7 +51,9 @@ _THRESHOLD = 20  # above it PyTorch's softplus is the identity
 
 
 def _softplus(x: Any) -> Any:
-    out = np.log1p(np.exp(x))
+    out = np.logaddexp(x, zero(x))
+    if x.dtype.char == "f":
+        return out  # which is x above the threshold, to the last bit
     above = x > _THRESHOLD
     return np.where(above, x, out) if np.count_nonzero(above) else out
 
@@ -100,7 +103,7 @@ silu: Any = elementwise(
 
 
 def _logsigmoid(x: Any) -> Any:
-    return -np.logaddexp(0, -x)
+    return -np.logaddexp(zero(x), -x)
 
 
 logsigmoid: Any = elementwise(
@@ -113,7 +116,8 @@ logsigmoid: Any = elementwise(
 
 
 def _leaky_relu(x: Any, *, slope: float) -> Any:
-    return np.maximum(x, slope * x) if 0 < slope <= 1 else np.where(x > 0, x, slope * x)
+    below = slope * x
+    return np.maximum(x, below) if 0 < slope <= 1 else np.where(x > zero(x), x, below)
 
 
 def _leaky_relu_rule(t: Any, _out: Any, x: Any, *, slope: float) -> Any:
@@ -133,7 +137,8 @@ leaky_relu: Any = general(
 
 
 def _elu(x: Any, *, alpha: float) -> Any:
-    return np.where(x > 0, x, alpha * np.expm1(x))
+    below = np.expm1(x)
+    return np.where(x > zero(x), x, below if alpha == 1 else alpha * below)
 
 
 def _elu_rule(t: Any, out: Any, x: Any, *, alpha: float) -> Any:

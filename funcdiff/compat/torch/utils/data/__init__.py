@@ -14,8 +14,9 @@ from funcdiff.compat.torch._dtypes import float64, int64
 from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch.ops.creation import as_tensor, empty, tensor
+from funcdiff.compat.torch.ops.generator import Generator
 from funcdiff.compat.torch.ops.joining import stack
-from funcdiff.compat.torch.ops.random import Generator, randint, randperm
+from funcdiff.compat.torch.ops.random import randint, randperm
 
 
 class Dataset:
