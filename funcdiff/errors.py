@@ -142,6 +142,7 @@ class PerformanceWarning(UserWarning):
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _GENERATED = "<funcdiff "  # how the file names of generated code start
 _LIBRARIES = ("numpy", "scipy")
+FILES = 10_000  # whose names are kept
 
 
 def _internal() -> tuple[str, ...]:
@@ -152,9 +153,27 @@ def _internal() -> tuple[str, ...]:
 
 @cache
 def _folders(*_loaded: bool) -> tuple[str, ...]:
-    """Return the folders of what is loaded; asked for with every record of a program."""
+    """Return the folders of what is loaded."""
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _LIBRARIES)
     return (_OWN, _GENERATED, *(os.path.dirname(file) + os.sep for file in files if file))
+
+
+class _Files(dict[str, bool]):
+    """Whether files are internal, by name: every record of a program asks for each frame below it."""
+
+    def __init__(self, folders: tuple[str, ...]) -> None:
+        self.folders = folders
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= FILES:
+            self.clear()
+        found = self[name] = name.startswith(self.folders)
+        return found
+
+
+@cache
+def _known_files(*loaded: bool) -> _Files:
+    return _Files(_folders(*loaded))
 
 
 def source_lines(file: str) -> list[str]:
@@ -172,17 +191,29 @@ def is_internal(file: str) -> bool:
 
 def user_frame() -> FrameType | None:
     """Return the innermost frame that belongs neither to funcdiff nor to NumPy or SciPy."""
-    internal = _internal()
+    modules = sys.modules
+    internal = _known_files("numpy" in modules, "scipy" in modules)
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(internal):
+    while frame is not None and internal[frame.f_code.co_filename]:
         frame = frame.f_back
     return frame
 
 
-def user_line() -> str:
-    """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown."""
+def user_line(known: dict[tuple[str, int], str] | None = None) -> str:
+    """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown.
+
+    Lines that are known are not read again.
+    """
     frame = user_frame()
-    return "" if frame is None else _where(frame.f_code.co_filename, frame.f_lineno)
+    if frame is None:
+        return ""
+    if known is None:
+        return _where(frame.f_code.co_filename, frame.f_lineno)
+    place = frame.f_code.co_filename, frame.f_lineno
+    found = known.get(place)
+    if found is None:
+        found = known[place] = _where(*place)
+    return found
 
 
 def _where(name: str, number: int) -> str:

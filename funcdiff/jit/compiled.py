@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.collector import looking_rarely
 from funcdiff.core.recording import TracedArray
 from funcdiff.core.tape import Literal, Tape
 from funcdiff.core.trees import LEAF, flatten, path_name
@@ -212,7 +213,8 @@ class Compiled:
             return None
         places = [n for n in range(len(signature.values)) if n not in dict(signature.objects)]
         by_value = len(values) < len(places)
-        path = self._record(signature, values, signature.dynamic(by_value))
+        with looking_rarely():
+            path = self._record(signature, values, signature.dynamic(by_value))
         if path is None:
             return None
         if not by_value and self._has_python_numbers(signature) and not _is_strong(path.program.recorded):

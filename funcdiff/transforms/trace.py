@@ -14,6 +14,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core import mutation
 from funcdiff.core.array_type import type_of
+from funcdiff.core.collector import looking_rarely
 from funcdiff.core.mutation import Path
 from funcdiff.core.primitive import REGISTRY, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
@@ -49,6 +50,7 @@ class TraceRecorder(Recorder):
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.sketch = Sketch()
         self.raised: Exception | None = None  # by a step, which the function may catch and go on
+        self.lines: dict[tuple[str, int], str] = {}  # the user's, as records quote them
         self.depth: Token[int] | None = None
         self.lock = Lock()  # threads may write one program
 
@@ -101,7 +103,10 @@ class TraceRecorder(Recorder):
         )  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        if all(type(a) is not TracedArray or a.recorder is not self or a.place < 0 for a in args):
+        for a in args:
+            if type(a) is TracedArray and a.recorder is self and a.place >= 0:
+                break
+        else:  # of constants
             out = primitive.function(*[self.lower(a) for a in args], **params)
             return tuple(box(o, self, -1) for o in out) if isinstance(out, tuple) else box(out, self, -1)
         try:
@@ -150,11 +155,14 @@ class TraceRecorder(Recorder):
         ]
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
-        outs = out if isinstance(out, tuple) else (out,)
-        outputs = tuple(self.variable(o) for o in outs)
-        self.records.append(Record(primitive, tuple(atoms), params, outputs, errors.user_line()))
-        boxes = [box(o, self, v.number) for o, v in zip(outs, outputs, strict=True)]
-        return tuple(boxes) if isinstance(out, tuple) else boxes[0]
+        line = errors.user_line(self.lines)
+        if type(out) is not tuple:
+            made = self.variable(out)
+            self.records.append(Record(primitive, tuple(atoms), params, (made,), line))
+            return box(out, self, made.number)
+        outputs = tuple(self.variable(o) for o in out)
+        self.records.append(Record(primitive, tuple(atoms), params, outputs, line))
+        return tuple(box(o, self, v.number) for o, v in zip(out, outputs, strict=True))
 
     def concrete(self, x: TracedArray) -> Any:
         if x.place >= 0:
@@ -245,7 +253,7 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
         recorder = TraceRecorder()
         inputs = [recorder.variable(v) for v in values]
         recorder.given = dict(zip((i.number for i in inputs), values, strict=True))
-        with recorder:
+        with recorder, looking_rarely():
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
             out = run_inside(recorder, f, *tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
