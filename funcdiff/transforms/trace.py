@@ -156,7 +156,7 @@ class TraceRecorder(Recorder):
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
         line = errors.user_line(self.lines)
-        if type(out) is not tuple:
+        if not isinstance(out, tuple):  # named tuples, too
             made = self.variable(out)
             self.records.append(Record(primitive, tuple(atoms), params, (made,), line))
             return box(out, self, made.number)

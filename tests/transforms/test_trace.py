@@ -31,6 +31,7 @@ PROGRAMS = {
     "reductions": lambda x: np.sum(x * x) / np.max(np.abs(x)),
     "linalg": lambda x: np.linalg.solve(np.outer(x, x) + np.eye(3), x),
     "indexing": lambda x: x[[0, 2, 2]] * x[:, None],
+    "named tuple": lambda x: np.linalg.slogdet(np.outer(x, x) + np.eye(3))[1],
     "written": written,
     "captured": lambda x: np.arange(3.0) * x,
     "where": lambda x: np.where(x > 0, np.log(np.abs(x)), x),
