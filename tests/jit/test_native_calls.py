@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import pickle
 import subprocess
 import sys
 import threading
@@ -37,6 +38,18 @@ def both(compiled, *args):
         assert type(a) is type(b)
         assert a.dtype == b.dtype
         assert_allclose(a, b, rtol=1e-13 if b.dtype == float else 1e-5)
+
+
+def test_arrays_with_another_object_for_their_dtype_run_as_machine_code():
+    x = np.linspace(0.1, 1.0, 5000)
+    other = pickle.loads(pickle.dumps(x))
+    assert other.dtype is not x.dtype
+    compiled = jit(lambda x: np.exp(np.sin(x)))
+    expected = compiled(x).tobytes()
+    for same in (other, np.repeat(other, 2)[::2], other.reshape(100, 50)[:, ::-1][:, ::-1].reshape(5000)):
+        assert compiled(same).tobytes() == expected
+    fresh = jit(lambda x: np.exp(np.sin(x)))
+    assert fresh(other).tobytes() == expected
 
 
 def test_any_arrays_after_the_builtin_is_installed():

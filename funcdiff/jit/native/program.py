@@ -160,10 +160,9 @@ def _regular(x: Any, type_: ArrayType) -> Any:
         return x
     if not type_.shape:
         return type_.dtype.type(x) if type(x) is not type_.dtype.type else x
-    flags = x.flags
-    if type(x) is np.ndarray and x.dtype is type_.dtype and flags.c_contiguous and flags.aligned:
-        return x
-    return np.array(x, type_.dtype, order="C", copy=True, subok=False)
+    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
+        return x if x.dtype is type_.dtype else x.view(type_.dtype)  # what was pickled has a dtype of its own
+    return np.asarray(x).astype(type_.dtype, order="C", copy=True)  # np.array would keep that dtype
 
 
 # --- segments --------------------------------------------------------------------------------------
