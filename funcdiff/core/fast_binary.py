@@ -72,17 +72,15 @@ def make_binary(primitive: Elementwise) -> Function:
                         if (shared := a.kind) is None or shared is not b.kind:
                             shared, types = _compare(a, b, v)
                         out.kind = shared if keeps_type else None
-                        tape.extend(
-                            (
-                                pull,
-                                k,
-                                a.place,
-                                b.place,
-                                x if keep_x else None,
-                                y if keep_y else None,
-                                v if keep_v else None,
-                                types,
-                            )
+                        tape += (
+                            pull,
+                            k,
+                            a.place,
+                            b.place,
+                            x if keep_x else None,
+                            y if keep_y else None,
+                            v if keep_v else None,
+                            types,
                         )
                         return out
                 elif (kind := type(b)) in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O"):
@@ -94,17 +92,15 @@ def make_binary(primitive: Elementwise) -> Function:
                     out.place = k = len(tape)
                     same = kind in WEAK_SCALARS or (x.shape == v.shape and x.dtype is v.dtype)
                     out.kind = a.kind if keeps_type and same else None
-                    tape.extend(
-                        (
-                            pull,
-                            k,
-                            a.place,
-                            -1,
-                            x if x0 else None,
-                            (keep(recorder, b) if kind is _ndarray else b) if y0 else None,
-                            v if v0 else None,
-                            None if same else (type_of(x), None, type_of(v)),
-                        )
+                    tape += (
+                        pull,
+                        k,
+                        a.place,
+                        -1,
+                        x if x0 else None,
+                        (keep(recorder, b) if kind is _ndarray else b) if y0 else None,
+                        v if v0 else None,
+                        None if same else (type_of(x), None, type_of(v)),
                     )
                     return out
             elif recorder.forward:
@@ -170,17 +166,15 @@ def make_binary(primitive: Elementwise) -> Function:
                     out.place = k = len(tape)
                     same = kind in WEAK_SCALARS or (y.shape == v.shape and y.dtype is v.dtype)
                     out.kind = b.kind if keeps_type and same else None
-                    tape.extend(
-                        (
-                            pull,
-                            k,
-                            -1,
-                            b.place,
-                            (keep(recorder, a) if kind is _ndarray else a) if x1 else None,
-                            y if y1 else None,
-                            v if v1 else None,
-                            None if same else (None, type_of(y), type_of(v)),
-                        )
+                    tape += (
+                        pull,
+                        k,
+                        -1,
+                        b.place,
+                        (keep(recorder, a) if kind is _ndarray else a) if x1 else None,
+                        y if y1 else None,
+                        v if v1 else None,
+                        None if same else (None, type_of(y), type_of(v)),
                     )
                     return out
                 if recorder.forward:

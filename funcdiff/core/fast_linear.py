@@ -63,7 +63,7 @@ def make_unary_linear(primitive: Linear) -> Function:
                 out.value = v = function(x, **params) if type(x) is TracedArray else impl(x, **params)
                 out.recorder = recorder
                 out.place = k = len(tape)
-                tape.extend((pull, k, a.place, params, x.shape, x.dtype, v.shape, None))
+                tape += (pull, k, a.place, params, x.shape, x.dtype, v.shape, None)
                 return out
             if recorder.forward:
                 x = a.value
@@ -146,17 +146,15 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
         out.value = v
         out.recorder = recorder
         out.place = k = len(recorder.tape)
-        recorder.tape.extend(
-            (
-                pull,
-                k,
-                i,
-                j,
-                (x if i >= 0 else keep(recorder, x)) if j >= 0 else None,
-                (y if j >= 0 else keep(recorder, y)) if i >= 0 else None,
-                params,
-                (type_of(x), type_of(y), type_of(v)),
-            )
+        recorder.tape += (
+            pull,
+            k,
+            i,
+            j,
+            (x if i >= 0 else keep(recorder, x)) if j >= 0 else None,
+            (y if j >= 0 else keep(recorder, y)) if i >= 0 else None,
+            params,
+            (type_of(x), type_of(y), type_of(v)),
         )
         return out
 

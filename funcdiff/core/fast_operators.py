@@ -36,7 +36,7 @@ def {name}(a, b):
                 if (kind := a.kind) is None or kind is not b.kind:
                     kind, types = compare(a, b, v)
                 out.kind = kind
-                tape.extend((pull, k, a.place, b.place, {x}, {y}, {v}, types))
+                tape += (pull, k, a.place, b.place, {x}, {y}, {v}, types)
                 return out
             if recorder.forward:
                 x = a.value
@@ -84,7 +84,7 @@ def {name}(a, b):
                 out.recorder = recorder
                 out.kind = a.kind
                 out.place = k = len(tape)
-                tape.extend((pull, k, a.place, -1, {x_of_x}, {b_of_x}, {v_of_x}, None))
+                tape += (pull, k, a.place, -1, {x_of_x}, {b_of_x}, {v_of_x}, None)
                 return out
             if recorder.forward:
                 x = a.value
@@ -106,7 +106,7 @@ def {name}(a, b):
             out.recorder = recorder
             out.kind = b.kind
             out.place = k = len(tape)
-            tape.extend((pull, k, -1, b.place, {a_of_y}, {y_of_y}, {v_of_y}, None))
+            tape += (pull, k, -1, b.place, {a_of_y}, {y_of_y}, {v_of_y}, None)
             return out
         if recorder.forward:
             x = a

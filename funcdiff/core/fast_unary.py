@@ -51,9 +51,7 @@ def make_unary(primitive: Elementwise) -> Function:
                 out.recorder = recorder
                 out.kind = a.kind if keeps_type else None
                 out.place = k = len(tape)
-                tape.extend(
-                    (pull, k, a.place, -1, x if keep_x else None, None, v if keep_out else None, None)
-                )
+                tape += (pull, k, a.place, -1, x if keep_x else None, None, v if keep_out else None, None)
                 return out
             if recorder.forward:
                 x = a.value

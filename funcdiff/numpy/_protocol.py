@@ -100,8 +100,11 @@ def array_ufunc(
 ) -> Any:
     """Answer ``np.sin(x)``, ``np.add(x, y, out=z)``, ``np.add.reduce(x)`` and the like."""
     if method == "__call__" and not kwargs:
-        function = UFUNCS.get(ufunc)
-        if function is not None:
+        try:
+            function = UFUNCS[ufunc]
+        except KeyError:
+            pass
+        else:
             if b is _missing:
                 return function(a)
             return function(a, b, *rest) if rest else function(a, b)
