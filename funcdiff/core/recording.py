@@ -326,8 +326,15 @@ def is_constant(x: Any) -> bool:
     while type(x) is TracedArray:
         if x.recorder.level < 0:
             revive(x)
-        constant = x.recorder.constant_place
-        if x.place is not constant and (constant is None or x.place != constant):  # a tangent is an array
+        if not is_constant_here(x):
             return False
         x = x.value
     return True
+
+
+def is_constant_here(x: TracedArray) -> bool:
+    """Tell whether a traced array is a constant of its own recorder."""
+    constant = x.recorder.constant_place
+    return bool(
+        x.place is constant or (constant is not None and x.place == constant)
+    )  # a tangent is an array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from operator import index as as_index
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     i, j = axis_of(axis1, rank), axis_of(axis2, rank)
     if i == j:
         raise ValueError("axis1 and axis2 cannot be the same")
-    params = {"offset": offset.__index__(), "axis1": i, "axis2": j}
+    params = {"offset": as_index(offset), "axis1": i, "axis2": j}
     out = read_diagonal(a, **params)
     return link_view(a, out, (read_diagonal, params)) if type(a) is TracedArray else out
 
@@ -60,6 +61,7 @@ def diag(v: Any, k: int = 0) -> Any:
         return diagonal(v, k)
     if len(v.shape) != 1:
         raise ValueError("Input must be 1- or 2-d.")
+    k = as_index(k)
     n = v.shape[0] + abs(k)
     return index_add(v, shape=(n, n), index=diagonal_indices(n, n, k))
 
@@ -75,14 +77,14 @@ def diagflat(v: Any, k: int = 0) -> Any:
 def tril(m: Any, k: int = 0) -> Any:
     """Return the lower triangle, zero above the k-th diagonal."""
     m = as_array(m)
-    return where(np.tri(*_last_two(m), k=k, dtype=bool), m, 0)
+    return where(np.tri(*_last_two(m), k=as_index(k), dtype=bool), m, 0)
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """Return the upper triangle, zero below the k-th diagonal."""
     m = as_array(m)
-    return where(np.tri(*_last_two(m), k=k - 1, dtype=bool), 0, m)
+    return where(np.tri(*_last_two(m), k=as_index(k) - 1, dtype=bool), 0, m)
 
 
 def _last_two(m: Any) -> tuple[int, int]:

@@ -80,20 +80,31 @@ def plain_index(index: Index) -> Index:
     Parts that `vmap` maps over, or a loop counts, and the integer arrays of a program, stay traced.
     """
     kind = type(index)
-    if kind in BASIC:
-        return index
     if kind is tuple:
         for item in index:
-            if type(item) not in BASIC:
+            kind = type(item)
+            if kind not in BASIC or (kind is slice and not _is_plain(item)):
                 return tuple(_plain_item(i) for i in index)
+        return index
+    if kind in BASIC and (kind is not slice or _is_plain(index)):
         return index
     return _plain_item(index)
 
 
+_BOUNDS = frozenset({int, type(None)})
+
+
+def _is_plain(item: slice) -> bool:
+    """Tell by types alone that no bound is traced, in about 0.1 us."""
+    return type(item.stop) in _BOUNDS and type(item.start) in _BOUNDS and type(item.step) in _BOUNDS
+
+
 def _plain_item(item: Any) -> Any:
     kind = type(item)
+    if kind is slice:
+        return slice(*map(_bound, (item.start, item.stop, item.step)))
     if kind in BASIC:
-        return slice(*map(_bound, (item.start, item.stop, item.step))) if kind is slice else item
+        return item
     if kind is list:
         item = np.asarray(item) if item else np.asarray(item, dtype=np.intp)
     if isinstance(item, np.ndarray) and item.dtype.hasobject:

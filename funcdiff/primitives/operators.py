@@ -29,6 +29,7 @@ from funcdiff.core.recording import (
     concrete,
     innermost,
     is_constant,
+    is_constant_here,
     is_scalar_value,
     revive,
 )
@@ -202,27 +203,34 @@ def _index(self: TracedArray) -> int:
 
 
 def _to_int(self: TracedArray) -> int:
-    if self.dtype.kind in "biu" or self.recorder.free:
-        return int(concrete(self))
-    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
-        return int(innermost(self))
-    raise _conversion("int", self)
+    return int(_number(self, "int"))
 
 
 def _to_float(self: TracedArray) -> float:
-    if self.dtype.kind in "biu" or self.recorder.free:
-        return float(concrete(self))
-    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
-        return float(innermost(self))
-    raise _conversion("float", self)
+    return float(_number(self, "float"))
 
 
 def _to_complex(self: TracedArray) -> complex:
-    if self.dtype.kind in "biu" or self.recorder.free:
-        return complex(concrete(self))
-    if is_constant(self):  # such as np.floor(x): there is no derivative to lose
-        return complex(innermost(self))
-    raise _conversion("complex", self)
+    return complex(_number(self, "complex"))
+
+
+def _number(x: TracedArray, kind: str) -> Any:
+    """Return the plain value, with guards, unless a derivative would be lost."""
+    if x.dtype.kind in "biu" or x.recorder.free or _has_no_derivative(x):
+        return concrete(x)
+    raise _conversion(kind, x)
+
+
+def _has_no_derivative(x: Any) -> bool:
+    """Tell whether a traced array is a constant, or made of integers and roundings alone, on every level."""
+    while type(x) is TracedArray:
+        if x.recorder.level < 0:
+            revive(x)
+        is_flat = getattr(x.recorder, "is_flat", None)  # programs know
+        if not is_constant_here(x) and (is_flat is None or not is_flat(x.place)):
+            return False
+        x = x.value
+    return True
 
 
 # Bytecode that assigns to an element, an attribute such as `flat` or, from Python 3.12 on, a slice.

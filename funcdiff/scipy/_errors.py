@@ -37,9 +37,7 @@ HINTS = (
 
 
 CONVERSIONS = (
-    "_to_float",
-    "_to_int",
-    "_to_complex",
+    "_number",
     "_index",
     "as_ndarray",
     "_refuse_where_objects_differ",

@@ -16,7 +16,7 @@ from funcdiff.core import mutation
 from funcdiff.core.array_type import type_of
 from funcdiff.core.collector import looking_rarely
 from funcdiff.core.mutation import Path
-from funcdiff.core.primitive import REGISTRY, Primitive
+from funcdiff.core.primitive import REGISTRY, LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.surroundings import run_inside
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
@@ -51,6 +51,8 @@ class TraceRecorder(Recorder):
         self.sketch = Sketch()
         self.raised: Exception | None = None  # by a step, which the function may catch and go on
         self.lines: dict[tuple[str, int], str] = {}  # the user's, as records quote them
+        self.flat: set[int] = set()  # variables without a derivative, in the records that have been looked at
+        self.looked_at = 0
         self.depth: Token[int] | None = None
         self.lock = Lock()  # threads may write one program
 
@@ -75,7 +77,7 @@ class TraceRecorder(Recorder):
         """Return the same value by another name."""
         known = self.variables[x.place]
         other = self.variable(x.value)
-        self.aliases[other.number] = self.aliases.get(known.number, known)
+        self.aliases[other.number] = self._known(known)
         self.sketch.rename(x.value, known.number, other.number)
         return box(x.value, self, other.number)
 
@@ -86,7 +88,7 @@ class TraceRecorder(Recorder):
             return self.records, outputs, self.guards
 
         def known(a: Atom) -> Any:
-            return names.get(a.number, a) if isinstance(a, Variable) else a
+            return self._known(a) if isinstance(a, Variable) else a
 
         records = [replace(r, inputs=tuple(map(known, r.inputs))) for r in self.records]
         guards = [replace(g, variable=known(g.variable)) for g in self.guards]
@@ -173,6 +175,22 @@ class TraceRecorder(Recorder):
             self.guards.append(Guard(self.variables[x.place], seen, len(self.records), errors.user_line()))
             return value
         return x.value
+
+    def is_flat(self, number: int) -> bool:
+        """Tell whether a variable is made of integers, booleans and roundings alone, and so has no derivative."""
+        for record in self.records[self.looked_at :]:
+            if isinstance(record.primitive, LocallyConstant) or all(
+                a.type.dtype.kind in "biu" or self._known(a).number in self.flat
+                for a in record.inputs
+                if isinstance(a, Variable)
+            ):
+                self.flat.update(v.number for v in record.outputs)
+        self.looked_at = len(self.records)
+        return self._known(self.variables[number]).number in self.flat
+
+    def _known(self, a: Variable) -> Variable:
+        """Return the variable that an alias stands for."""
+        return self.aliases.get(a.number, a)
 
     def write(self, x: TracedArray, value: Any, path: Path) -> None:
         old, new = self.atom(x), self.atom(value)
