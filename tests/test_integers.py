@@ -54,6 +54,7 @@ PROGRAMS = {
     "ravel_multi_index, wrapped": lambda x: x[
         np.ravel_multi_index((k(x), k(x) + 2), (2, 3), mode=("wrap", "clip"), order="F")
     ],
+    "quantile": lambda x: np.quantile(x, k(x) / 3.0),
     "int(floor(x))": lambda x: x[int(np.floor(x[0]))],
     "float(floor(x))": lambda x: x[0] * float(np.floor(x[2])),
     "int(x // 2)": lambda x: x[int(x.sum() // 2)],
@@ -85,6 +86,13 @@ def test_values_and_gradients(name):
         assert_allclose(gradient(X), slope, atol=1e-7)
         assert_allclose(gradient(X), slope, atol=1e-7)  # compiled
     assert_allclose(fd.jit(fd.hvp(f))(X, X)[1], fd.hvp(f)(X, X)[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_are_stored(name, tmp_path):
+    tape = fd.trace(PROGRAMS[name])(X)
+    tape.save(tmp_path / "tape")
+    assert_allclose(fd.load(tmp_path / "tape").run(X), PROGRAMS[name](X))
 
 
 @pytest.mark.parametrize("name", ["x[:k]", "arange", "int(floor(x))", "float(k / 3)", "unravel_index"])

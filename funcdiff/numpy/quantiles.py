@@ -95,7 +95,7 @@ def _interpolated(x: Any, position: Any, last: Any, weak: bool, name: str = "") 
     """
     low = np.floor(position)
     gamma = position - low
-    k = as_integer(low, dtype=np.intp)
+    k = as_integer(low, dtype=np.dtype(np.intp))
     found = order_statistic(x, k)
     if weak and type(gamma) is not TracedArray and not np.any(gamma):
         return found
