@@ -48,7 +48,12 @@ def gathered(low: Lowering, record: Record, x: Array, index: Any) -> Array:
 
 
 def scattered(low: Lowering, record: Record, g: Array, index: Any) -> Array:
-    """Return zeros to which a cotangent is added at such an index, in NumPy's order."""
+    """Return zeros to which a cotangent is added at such an index, in NumPy's order if that is not known."""
+    from funcdiff.jit.native.segments import summed
+
+    sums = summed(low, record, g, index)
+    if sums is not None:
+        return sums
     memory = _new(low, record, g)
     found = _places(low, record, index, memory, g.type.shape)
     group, layout = _writing(low, found, g, g.type.shape, 0)
@@ -69,8 +74,9 @@ def replaced(low: Lowering, record: Record, x: Array, value: Array, index: Any) 
     ready = low.write(x, memory)
     found = _places(low, record, index, memory, shape)
     group, layout = _writing(low, found, value, shape, ready)
-    if any(loop == COMPONENT and n > 1 for loop, n in zip(layout, shape, strict=True)):
-        raise NotNative(record)  # which would not be written in order
+    for loop, n, stride in zip(layout, shape, found.along, strict=True):
+        if loop == COMPONENT and n > 1 and not stride:
+            raise NotNative(record)  # which would not be written in order
     _enter_scatters(low, group, layout, found, value, memory, False)
     return arrays.in_memory(out, memory, group.stage + 1)
 
@@ -212,8 +218,6 @@ class _Places:
 
     def _checked(self, group: Group, node: Node, length: int) -> Node:
         """Return an index counted from the start, and leave the kernel where it is out of bounds."""
-        if type(self.low) is not Lowering:
-            raise NotNative  # within a loop, which has no guards
         build, zero, end = Build(group), constant(0, "i64"), constant(length, "i64")
         index = build.select(build.compare("lt", node, zero), build.add(node, end), node)
         wrong = build.op("or", build.compare("lt", index, zero), build.compare("ge", index, end))

@@ -12,8 +12,9 @@ from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array
 from funcdiff.jit.native.emit import Emitter
 from funcdiff.jit.native.handlers import kind_of
+from funcdiff.jit.native.kernel import Kernel
 from funcdiff.jit.native.loop_body import BodyLowering
-from funcdiff.jit.native.lower import Kernel, Lowering
+from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Base, Group, Invocation, Memory
 from funcdiff.jit.native.operations import IN_MEMORY
 

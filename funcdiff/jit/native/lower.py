@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
+from funcdiff.core.primitive import Primitive
 from funcdiff.core.tape import Atom, Record, Tape, Variable, variables
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import (
@@ -29,50 +30,15 @@ from funcdiff.jit.native.arrays import (
 from funcdiff.jit.native.emit import Emitter
 from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, OF_STACKS, NotNative, kind_of
 from funcdiff.jit.native.in_place import share
+from funcdiff.jit.native.kernel import Kernel
 from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant, constants
+from funcdiff.jit.native.orders import reorder
 from funcdiff.jit.native.spaces import UNROLLED, along_repeated, flat_variables, lane_sizes, natural, repeated
 from funcdiff.jit.native.sweeps import plan
 
 Space = tuple[tuple[int, ...], bool]
-
-
-class Kernel:
-    """The text of a compiled tape, and what it refers to.
-
-    Attributes
-    ----------
-    name, text : str
-        The kernel's symbol and IR.
-    declared : list of str
-        What its module has to declare.
-    symbols : dict
-        Addresses of what the text refers to.
-    constants : list of array
-        What the addresses of constants stand for.
-    work, size : int
-        About how many operations it takes, and lines of text.
-    weakened : bool
-        Whether it takes the slow path where a product keeps a zero zero.
-    """
-
-    def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
-        self.name = emitter.kernel
-        self.text: str = "\n".join([*(f.text for f in functions), emitter.emit()])
-        self.declared: list[str] = [*(line for f in functions for line in f.declared), *emitter.declared]
-        self.constants = [b.constant for b in emitter.bases if b.constant is not None]
-        self.constants += [c for f in functions for c in f.constants]
-        self.symbols = dict(emitter.symbols)
-        for f in functions:
-            self.symbols |= f.symbols
-        for base in emitter.bases:
-            if base.constant is not None:
-                self.symbols[base.name] = base.constant.__array_interface__["data"][0]
-        self.work = emitter.work
-        self.size: int = max([len(emitter.lines), *(f.size for f in functions)])
-        self.kept = emitter.kept
-        self.weakened = False
 
 
 class Lowering:
@@ -136,6 +102,20 @@ class Lowering:
                 x = self._at_once(x)
                 x.number = v.number
                 self.arrays[v.number] = x
+
+    def step(
+        self, primitive: Primitive, type_: ArrayType, given: Sequence[Array], params: dict[str, Any]
+    ) -> Array:
+        """Lower a record that does not stand on the tape; return its only result."""
+        inputs = []
+        for x in given:
+            v = Variable(-1 - len(self.arrays), x.type)
+            self.arrays[v.number] = x
+            inputs.append(v)
+        record = Record(primitive, tuple(inputs), params, (Variable(-1 - len(self.arrays), type_),))
+        found = HANDLERS.get(primitive.name, HANDLERS[ELEMENTWISE])(self, record)
+        assert isinstance(found, Array)
+        return found
 
     def _at_once(self, x: Array) -> Array:
         """Read a small part of memory that may be written over before it is used."""
@@ -232,6 +212,8 @@ class Lowering:
 
     def stage_of(self, x: Array, space: Space, layout: Layout, shape: Sequence[int]) -> int:
         """Return the first stage at which a group over a space can read an array."""
+        if x.source is not None:
+            self.memory(x)
         if x.group is not None:
             inside = x.group.space == space[0] and x.group.flat == space[1]
             if (inside or not x.group.space) and fits(x.layout, x.type.shape, layout, shape):
@@ -348,6 +330,7 @@ class Lowering:
     def arranged(self) -> tuple[list[Group], list[Base], int]:
         """Return the groups in order, the memory they use, and how much of it the arena is."""
         for group in list(self.groups.values()):
+            reorder(group)
             for reduction in group.reductions:
                 count = parts(group)
                 if count > 1:

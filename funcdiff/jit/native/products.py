@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Record
 from funcdiff.jit.native import calls
 from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed
@@ -70,6 +73,39 @@ def _product(low: Lowering, record: Record) -> Array:
     shape = [*lengths, *([rows] if ranks[0] == 2 else []), *([columns] if ranks[1] == 2 else [])]
     nodes = nodes.reshape([1] * (len(out.shape) - len(shape)) + shape)
     return computed(out, group, (*over, *(COMPONENT,) * core), nodes)
+
+
+@handler("tensordot")
+def _tensordot(low: Lowering, record: Record) -> Array:
+    """A product of matrices, whose rows and columns are what is not summed over."""
+    a, b = map(low.array, record.inputs)
+    over_a, over_b = record.params["axes"]
+    of = record.outputs[0].type.dtype
+    (m, shape_a), (n, shape_b) = _free(a, over_a), _free(b, over_b)
+    inner = math.prod(a.type.shape[axis] for axis in over_a)
+    if any(x.type.dtype != of for x in (a, b)):
+        raise NotNative(record)
+
+    def turned(x: Array, axes: tuple[int, ...]) -> Array:
+        type_ = ArrayType(tuple(x.type.shape[axis] for axis in axes), of)
+        return low.step(REGISTRY["transpose"], type_, [x], {"axes": axes})
+
+    def shaped(x: Array, *shape: int) -> Array:
+        return low.step(REGISTRY["reshape"], ArrayType(shape, of), [x], {"shape": shape})
+
+    rows, columns = math.prod(shape_a), math.prod(shape_b)
+    left, right = (
+        shaped(turned(a, (*m, *over_a)), rows, inner),
+        shaped(turned(b, (*over_b, *n)), inner, columns),
+    )
+    product = low.step(REGISTRY["matmul"], ArrayType((rows, columns), of), [left, right], {})
+    return shaped(product, *shape_a, *shape_b)
+
+
+def _free(x: Array, over: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes that are not summed over, and their lengths."""
+    axes = tuple(axis for axis in range(len(x.type.shape)) if axis not in over)
+    return axes, tuple(x.type.shape[axis] for axis in axes)
 
 
 def _converted(build: Build, nodes: Any, of: str, core: tuple[int, ...]) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from funcdiff.core.tape import Record, Tape, Variable, variables
 from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Layout
 from funcdiff.jit.native.elementwise import loop_kinds
+from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.passes.rewriting import kind
 
 UNROLLED = 16  # elements that are numbers of their own
@@ -26,6 +27,9 @@ def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, .
     if len(axes) == 1 and size // max(largest, 1) <= UNROLLED:
         return (largest,), tuple(0 if axis == axes[0] else COMPONENT for axis in range(len(shape)))
     loops = [axis for axis, n in enumerate(shape) if n != 1]
+    components = 1
+    while len(loops) > 1 and shape[loops[-1]] < LANES and components * shape[loops[-1]] <= UNROLLED:
+        components *= shape[loops.pop()]  # at the end, they would leave vectors half empty
     layout = tuple(loops.index(axis) if axis in loops else COMPONENT for axis in range(len(shape)))
     return tuple(shape[axis] for axis in loops), layout
 
