@@ -227,6 +227,17 @@ def at_user_line(message: str) -> str:
     return f"{message}\n  at {where}" if where else message
 
 
+def plain_write(what: str) -> PlainWriteError:
+    """Return the refusal to write a traced value into a plain array; `what` was to be done."""
+    return PlainWriteError(
+        at_user_line(f"{what} into a plain ndarray, which would drop its derivative. {_BUFFERS}")
+    )
+
+
+_BUFFERS = (
+    "Make the array from a traced one, with a dtype that holds it: np.zeros(n, like=x), np.zeros_like(x), or "
+    "fd.numpy.zeros(n)."
+)
 _OBJECT_ARRAYS = (
     "loop of ufunc does not support argument",
     "dtype('O')",
@@ -276,13 +287,14 @@ def reveal(error: Exception) -> Exception:
         )
     if isinstance(error, ValueError) and text.startswith("Error setting single item of array"):
         return PlainWriteError(  # NumPy drops the cause of this one
-            f"{text} A traced value cannot be written into the flat of a plain ndarray, which would drop its derivative: "
-            "make the array from a traced one, np.zeros(n, like=x), or fd.numpy.zeros(n)." + raised_at(error)
+            f"{text} A traced value cannot be written into the flat of a plain ndarray, which would drop its derivative. "
+            + _BUFFERS
+            + raised_at(error)
         )
     if isinstance(error, IndexError) and text.startswith("only integers, slices"):
         return IndexingError(
-            f"{text}. A plain ndarray cannot be indexed by a traced array that vmap maps over: write "
-            "fd.numpy.take(a, i, axis=0), or pass the array as an argument with in_axes=None."
+            f"{text}. A float is no index: convert it, x.astype(int). If vmap maps over the index and not over the array, "
+            "write fd.numpy.take(a, i, axis=0), or pass the array as an argument with in_axes=None."
             + raised_at(error)
         )
     return error

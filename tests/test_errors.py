@@ -610,6 +610,27 @@ def test_item_write_into_a_plain_array(transform, f):
         transform(f)(X)
 
 
+@pytest.mark.parametrize("index", ["x[0]", "'a'"])
+@pytest.mark.parametrize("array", ["x", "np.arange(3.0)"])
+def test_what_is_no_index(array, index):
+    f = eval(f"lambda x: {array}[{index}]")
+    for transform in (fd.grad, fd.trace, fd.jacfwd):
+        with fails(errors.IndexingError, "only integers, slices", r"astype\(int\)", r"in_axes=None"):
+            transform(f)(X)
+
+
+def test_a_buffer_of_integers_holds_no_traced_value():
+    def f(x):
+        y = np.zeros(3, dtype=int, like=x)
+        y[0] = x[0]
+        return np.sum(y)
+
+    with fails(errors.PlainWriteError, "with a dtype that holds it", HERE):
+        fd.grad(f)(X)
+    with fails(errors.DtypeError, "int64", "dtype=float64", HERE):
+        fd.jit(f)(X)
+
+
 def test_conversion_of_an_array_that_is_not_a_write():
     """A line that makes a plain array is told about conversions, whatever it does with the array."""
 

@@ -376,9 +376,9 @@ class Tape:
         >>> import tempfile, pathlib
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "sine.fdt"
-        ...     fd.trace(np.sin)(0.5).save(path)
+        ...     fd.trace(lambda x: np.sin(x))(0.5).save(path)
         ...     print(fd.load(path))
-        tape sin(x: float64[]):
+        tape <lambda>(x: float64[]):
           x1: float64[] = sin(x)
           return x1
         """

@@ -138,12 +138,7 @@ def deliver(result: Any, out: Any, name: str) -> Any:
 
 def plain_write(what: str) -> errors.PlainWriteError:
     """Refuse to write a traced value into a plain array."""
-    return errors.PlainWriteError(
-        errors.at_user_line(
-            f"{what} was to write a traced value into a plain ndarray, which would drop its derivative. Make the array "
-            "from a traced one: np.zeros(n, like=x), np.zeros_like(x), or fd.numpy.zeros(n)."
-        )
-    )
+    return errors.plain_write(f"{what} was to write a traced value")
 
 
 def unsupported_keyword(name: str, keyword: str, remedy: str) -> errors.UnsupportedError:

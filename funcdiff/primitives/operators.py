@@ -243,12 +243,7 @@ def conversion_error(message: str) -> errors.FuncdiffError:
     """Return what to raise where a traced array would become plain numbers; NumPy asks for them in a write, too."""
     frame = errors.user_frame()
     if frame is not None and frame.f_code.co_code[frame.f_lasti] in _WRITES:
-        return errors.PlainWriteError(
-            errors.at_user_line(
-                "a traced value cannot be written into a plain ndarray, which would drop its derivative. Make the "
-                "array from a traced one: np.zeros(n, like=x), np.zeros_like(x), or fd.numpy.zeros(n)."
-            )
-        )
+        return errors.plain_write("a traced value cannot be written")
     return errors.ConversionError(errors.at_user_line(message + random_call()))
 
 
