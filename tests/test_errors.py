@@ -1031,6 +1031,13 @@ def test_container_registered_twice():
         fd.register_pytree_node(Once, lambda node: ((), None), lambda aux, children: Once())
 
 
+@pytest.mark.parametrize("cls", [float, int, str, bytes, np.ndarray, np.float32, "Once", np.zeros(2)])
+def test_container_that_is_a_number(cls):
+    with fails(errors.StructureError, "register_pytree_node", "class of containers", HERE):
+        fd.register_pytree_node(cls, lambda node: ((), None), lambda aux, children: None)
+    np.testing.assert_array_equal(fd.grad(np.sum)(X), np.ones(3))
+
+
 def test_container_with_a_leaf_that_is_not_a_number():
     with fails(errors.DtypeError, "name"):
         fd.grad(lambda p: np.sum(p["x"]))({"x": X, "name": "text"})

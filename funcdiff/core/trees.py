@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from funcdiff import errors
 from funcdiff.core.recording import TracedArray
 
 _NAMESPACE = "funcdiff"
@@ -137,6 +138,8 @@ def register_pytree_node(
     ------
     ValueError
         If the class has been registered already.
+    StructureError
+        If it is no class, or one of numbers, arrays or strings, which are what containers hold.
 
     Examples
     --------
@@ -149,6 +152,13 @@ def register_pytree_node(
     >>> float(g.x), float(g.y)
     (5.0, 2.0)
     """
+    if not isinstance(cls, type) or cls in _LEAF_TYPES or issubclass(cls, (np.generic, bytes)):
+        raise errors.StructureError(
+            errors.at_user_line(
+                f"register_pytree_node takes a class of containers, not {errors.function_name(cls)}: what is in it is "
+                "differentiated, and numbers, arrays and strings have nothing in them"
+            )
+        )
     optree.register_pytree_node(cls, flatten, unflatten, namespace=_NAMESPACE)
 
 
