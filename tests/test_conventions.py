@@ -583,6 +583,28 @@ def test_repeated_singular_values_in_a_gauge_invariant_loss(name):
     assert_allclose(fd.jacfwd(loss)(a), expected, rtol=1e-7, atol=1e-8)
 
 
+FUNCTIONS_OF_A_MATRIX = {
+    "inv": np.linalg.inv,
+    "pinv": np.linalg.pinv,
+    "matrix_power": lambda a: np.linalg.matrix_power(a, 3),
+    "sqrtm": fd.scipy.linalg.sqrtm,
+    "expm": fd.scipy.linalg.expm,
+    "logm": fd.scipy.linalg.logm,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS_OF_A_MATRIX)
+def test_functions_of_a_matrix_with_repeated_eigenvalues(name):
+    a = np.diag([2.0, 2.0, 1.0])
+
+    def loss(a):
+        return np.sum(np.real(FUNCTIONS_OF_A_MATRIX[name](a)) * WEIGHTS)
+
+    expected = central_gradient(loss, a)
+    assert_allclose(fd.grad(loss)(a), expected, rtol=1e-7, atol=1e-7)
+    assert_allclose(fd.jacfwd(loss)(a), expected, rtol=1e-7, atol=1e-7)
+
+
 # === writes ================================================================================================
 
 
