@@ -6,6 +6,7 @@ import functools
 import gc
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -387,6 +388,38 @@ def test_indices_out_of_bounds(n):
         assert_array_equal(compiled(x, np.int64(1)), f(x, np.int64(1)))
         assert_array_equal(x, np.arange(float(n)))
         assert is_native(f, x, np.int64(0))
+
+
+def of_order(f, order):
+    return f if not order else of_order(lambda x: np.sum(fd.grad(f)(x) ** 2), order - 1)
+
+
+@pytest.mark.parametrize("n", [6, 50])
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, -2, -4, 3])
+def test_what_is_counted_from_a_constant_needs_no_check(n, order, first):
+    def total(x):
+        def step(i, y):
+            y[i] = np.sin(y[1 - i]) + x[i] * i
+            return y
+
+        return np.sum(fd.fori_loop(first, min(first + 5, n), step, x * 1.0))
+
+    f, x = of_order(total, order), np.linspace(0.1, 0.9, n)
+    same(jit(f)(x), f(x), 1e-9)
+    assert is_native(f, x)
+    assert not re.search(rf"icmp ult i64 %v\d+, {2 * n}$", jit(f).lower(x).source, re.MULTILINE)
+
+
+def test_what_is_counted_too_far_is_out_of_bounds():
+    def total(x, lower, upper):
+        return fd.fori_loop(lower, upper, lambda i, s: s + x[i], 0.0)
+
+    x = np.linspace(0.1, 0.9, 6)
+    for bounds in ((-7, 2), (0, 7), (-9, 9)):
+        with pytest.raises(IndexError):
+            jit(total, static_argnums=(1, 2))(x, *bounds)
+    same(jit(total, static_argnums=(1, 2))(x, -6, 6), total(x, -6, 6))
 
 
 # --- memory and threads ------------------------------------------------------------------------------

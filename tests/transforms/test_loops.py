@@ -123,6 +123,44 @@ def test_fori_loop(way):
     assert way(lambda x: fd.fori_loop(5, 2, lambda i, c: c * x, 1.0))(2.0) == 1.0
 
 
+def test_an_index_gives_way_like_a_python_integer(way):
+    x = np.float32(0.5)
+    out = way(lambda x: fd.fori_loop(-2, 2, lambda i, c: c * x + i, 0.0))(x)
+    assert out.dtype == np.float32
+    assert out == ((-2 * 0.5 - 1) * 0.5 + 0) * 0.5 + 1
+
+
+def test_counted_loops_need_no_array_of_indices():
+    def f(x, n):
+        return fd.fori_loop(3, n, lambda i, c: np.sin(c) + 1e-3 * x * i, x)
+
+    for transform in (f, fd.grad(f), fd.grad(fd.grad(f))):
+        tape = fd.trace(lambda x, t=transform: t(x, 10**12))(0.3)  # no step is taken
+        tape.validate()
+        made = [v.type for r in tape.records for v in r.outputs]
+        assert not any(k.shape and k.dtype == np.int64 for k in made)
+        assert not any(np.size(a.value) > 1 for r in tape.records for a in r.inputs if hasattr(a, "value"))
+        again = fd.trace(lambda x, t=transform: t(x, 9))
+        assert again(0.3).run(0.7) == pytest.approx(transform(0.7, 9), rel=1e-13)
+
+
+@pytest.mark.parametrize("by", [np.int8(1), np.int8(2), np.int8(5)])
+def test_counters_of_any_loop_are_counted_back(by):
+    def f(x):
+        def step(state):
+            n, c = state
+            return n + by, np.sin(c) * n
+
+        return fd.while_loop(lambda s: s[0] * by < 40, step, (np.int8(3), x))[1]
+
+    gradient = fd.trace(fd.grad(f))(0.3)
+    stacks = gradient.records[0].params["body"].outputs[2:]
+    assert [v.type.dtype for v in stacks] == [np.float64] * len(stacks)
+    assert gradient.run(1.2) == pytest.approx(fd.grad(f)(1.2), rel=1e-13)
+    second = fd.trace(fd.grad(fd.grad(f)))(0.3)
+    assert second.run(1.2) == pytest.approx(fd.grad(fd.grad(f))(1.2), rel=1e-12)
+
+
 def test_bounds_that_are_traced():
     def power(x, n):
         return fd.fori_loop(0, n, lambda i, c: c * x, 1.0)

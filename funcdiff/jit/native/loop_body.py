@@ -62,12 +62,13 @@ class BodyLowering(Lowering):
             }
         return v.number not in self.looped
 
-    def given(self, type_: ArrayType, texts: Sequence[str]) -> Array:
-        """Return an array whose elements are known by these names."""
+    def given(self, type_: ArrayType, texts: Sequence[str], extent: tuple[int, int] | None = None) -> Array:
+        """Return an array whose elements are known by these names, integers perhaps between two that are known."""
         straight = self.group(((), False), 0)
         nodes = np.empty(len(texts), object)
         for n, text in enumerate(texts):
             nodes[n] = self._given(kind_of(type_), text, straight)
+            nodes[n].detail = extent
         return computed(type_, straight, (COMPONENT,) * len(type_.shape), nodes.reshape(type_.shape))
 
     def full(self, type_: ArrayType, of: Node | str) -> Array:

@@ -17,12 +17,13 @@ from funcdiff.jit.native.invoked import OUTSIDE, Function
 from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared, prepared_weak
 from funcdiff.jit.native.loop_text import Buffer, LoopText, Numbers, Owned, Read, Written
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES
+from funcdiff.jit.native.nodes import BYTES, Node
 from funcdiff.jit.native.operations import literal
 from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.plain_products import Weak
 from funcdiff.jit.native.stacks import BYTES_OF_STACK, WORDS
 from funcdiff.jit.native.wrapper import RELEASE
+from funcdiff.transforms.loops.counters import counters
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.order import is_write
 
@@ -50,6 +51,7 @@ class _LoopFunction(LoopText):
         body = BodyLowering(prepared(spec.body) if weak is None else weak.tape, f.name, weak=low.weak)
         super().__init__(spec, f, body, weak)
         self.lowerings = [self.body]
+        self.counters = counters(spec)
         if self.spec.cond is not None:
             condition = prepared(self.spec.cond)
             self.lowerings.append(BodyLowering(condition, f"{self.f.name}.cond", "cond.", low.weak))
@@ -109,7 +111,8 @@ class _LoopFunction(LoopText):
                 start = self._load(f"start{n}", type_, self.f.operand(x))
             names = [f"%c{n}.{j}" for j in range(type_.size)]
             self.carried.append(Numbers(type_, start, names))
-            self._enter(n, lambda one: one.given(type_, names))
+            extent = self._counted(n, known)
+            self._enter(n, lambda one: one.given(type_, names, extent))
         elif any(is_write(r) and r.inputs[0] == self.body.tape.inputs[n] for r in self.body.tape.records):
             memory, stage = owned(self.f.low, self.record, x, False)
             self.f.stage = max(self.f.stage, stage)
@@ -122,6 +125,14 @@ class _LoopFunction(LoopText):
         else:
             self.carried.append(Buffer(type_, f"c{n}", self.f.operand(x)))
             self._enter(n, lambda one: one.argument(f"c{n}", type_, OUTSIDE))
+
+    def _counted(self, n: int, start: list[Node] | None) -> tuple[int, int] | None:
+        """Return the integers between which a carry is in all steps, if it counts from one that is known."""
+        by = self.counters.get(n)
+        if by is None or start is None or not self.spec.length:
+            return None
+        ends = start[0].detail, start[0].detail + by * (self.spec.length - 1)
+        return min(ends), max(ends)
 
     def _invariant(self, n: int, v: Variable, x: Array) -> None:
         type_ = v.type

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from funcdiff.core.array_type import is_differentiable
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Tape, Variable, variables
 from funcdiff.jit.passes.pipeline import optimise
@@ -39,7 +40,8 @@ def weak_body(tape: Tape, carries: int) -> Weak | None:
     if not any(r.primitive is REGISTRY["scale"] for r in tape.records):
         return None
     plain, products = ordinary(tape)
-    suspect = {*products, *(v.number for v in tape.inputs[:carries])}
+    carried_numbers = (v.number for v in tape.inputs[:carries] if is_differentiable(v.type.dtype))
+    suspect = {*products, *carried_numbers}  # integers are never NaN
     kept = len(plain.outputs)
     both = replace(plain, outputs=(*plain.outputs, *watched(plain, suspect)))
     both = optimise(both)

@@ -78,6 +78,20 @@ def _number(low: Lowering, record: Record, n: int) -> Array:
     return low.array(atom)
 
 
+def extent(node: Node) -> tuple[int, int] | None:
+    """Return two integers between which a node's is, if they are known: what a loop counts begins and ends."""
+    if node.op == "constant":
+        return node.detail, node.detail
+    if node.op == "given":
+        return node.detail  # type: ignore[no-any-return]
+    if node.op not in ("add", "sub"):
+        return None
+    a, b = map(extent, node.args)
+    if a is None or b is None:
+        return None
+    return (a[0] + b[0], a[1] + b[1]) if node.op == "add" else (a[0] - b[1], a[1] - b[0])
+
+
 class _Index:
     """An index with integers in the holes of its template."""
 
@@ -110,9 +124,17 @@ class _Index:
         group = low.group(space, low.stage_of(index, space, layout, ()))
         self.stage = max(self.stage, group.stage)
         node: Node = low.read(index, group, layout, ())[()]
-        if node.op == "constant" and -length <= node.detail < length:
-            return constant(node.detail % length, "i64")
-        found = group.node("place", "i64", node, detail=length)
+        least, most = extent(node) or (-length - 1, length)
+        if least == most and -length <= least < length:
+            return constant(least % length, "i64")
+        if least < -length or most >= length:
+            found = group.node("place", "i64", node, detail=length)
+        elif least >= 0:
+            found = node
+        else:
+            build = Build(group)
+            up = build.add(node, constant(length, "i64"))
+            found = build.select(build.compare("lt", node, constant(0, "i64")), up, node) if most >= 0 else up
         group.kept.append(found)  # it is checked, whoever reads it
         return found
 

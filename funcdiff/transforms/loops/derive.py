@@ -28,6 +28,7 @@ from funcdiff.transforms.loops.body import (
     record_closed,
     types_of,
 )
+from funcdiff.transforms.loops.counters import counted_back, counters
 from funcdiff.transforms.loops.cut import minimum_cut
 from funcdiff.transforms.loops.interpret import example_outputs
 from funcdiff.transforms.loops.loop import Loop
@@ -238,7 +239,8 @@ def there(spec: Loop, active: Flags) -> There:
 def _there(spec: Loop, active: Flags) -> There:
     body = as_body(spec.body)
     program = joint(spec, active, (True,) * len(body.outputs))
-    carries = program.inputs[: spec.carries]
+    counting = counters(spec)
+    carries = [v for n, v in enumerate(program.inputs[: spec.carries]) if n not in counting]
     needed = _read_late(program)
     if spec.recompute:
         saved = {v.number for v in carries} & _closure(program, needed)
@@ -296,6 +298,7 @@ class Back:
     carried: Flags  # carries with cotangents
     invariants: list[int]  # inputs of the step that it reads
     stacked: list[int]
+    counters: dict[int, int]  # carries that it counts back, and by which constants
     saved: list[int]  # places among what the loop there saves
     given: Flags
 
@@ -310,6 +313,7 @@ def back(spec: Loop, way: There, given: Flags) -> Back:
         found.carried,
         found.invariants,
         found.stacked,
+        found.counters,
         found.saved,
         found.given,
     )
@@ -357,7 +361,8 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
     known = {names[o.number]: o for o in (*program.inputs, *(o for r in program.early for o in r.outputs))}
     saved = {known[n].number for n in way.saved if n in known}
     needed = _closure(program, _read_late(program), saved)
-    if any(i.number in needed - saved for i in program.inputs[:c]):
+    counted = {n: by for n, by in counters(spec).items() if program.inputs[n].number in needed}
+    if any(i.number in needed - saved for n, i in enumerate(program.inputs[:c]) if n not in counted):
         return None
     again = [r for r in program.early if any(o.number in needed - saved for o in r.outputs)]
     read = [n for n in range(c, len(program.inputs)) if program.inputs[n].number in needed]
@@ -369,9 +374,11 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
     of_carry = choose(program.seeds[:c], carried)
     of_collected = choose(program.seeds[c:end], collected)
     of_sums = program.seeds[end:]
+    numbers, examples, back_by = counted_back(program.inputs, program.examples, counted)
     inputs = [
         *of_carry,
         *of_sums,
+        *numbers,
         *(program.inputs[n] for n in invariants),
         *(program.inputs[n] for n in stacked),
         *(known[way.saved[k]] for k in used),
@@ -380,9 +387,9 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
     new = make_body(
         f"pullback of {spec.body.name}",
         inputs,
-        [*again, *program.late],
-        [*results, *of_stacked],
-        [program.examples[i.number] for i in inputs],
+        [*back_by, *again, *program.late],
+        [*results, *(program.inputs[n] for n in counted), *of_stacked],
+        [examples[i.number] for i in inputs],
     )
-    loop = Loop(new, None, len(results), len(invariants), spec.length, not spec.reverse)
-    return Back(loop, carried, invariants, stacked, used, (*carried, *collected))
+    loop = Loop(new, None, len(results) + len(counted), len(invariants), spec.length, not spec.reverse)
+    return Back(loop, carried, invariants, stacked, counted, used, (*carried, *collected))

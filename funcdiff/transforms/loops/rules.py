@@ -53,7 +53,7 @@ class Rules:
         trips = results[-1:] if spec.cond is not None else ()
 
         def pull(g: Any, needed: Sequence[int], _out: Any, args: Sequence[Any], _params: Any) -> list[Any]:
-            found = _pull(spec, way, g[:end], [*values[: len(args)]], saved, trips)
+            found = _pull(spec, way, g[:end], [*values[: len(args)]], results, saved, trips)
             return [found[n] for n in needed]
 
         def push(tangents: Sequence[Any], _out: Any, args: Sequence[Any], _params: Any) -> Any:
@@ -120,6 +120,7 @@ def _pull(
     way: There,
     g: Sequence[Any],
     values: Sequence[Any],
+    results: Sequence[Any],
     saved: Sequence[Any],
     trips: Sequence[Any],
 ) -> list[Any]:
@@ -136,6 +137,7 @@ def _pull(
     sums = [n for n in range(c, v) if active[n]]
     operands = [zeros(kinds[n]) if g[n] is None else g[n] for n in range(c) if step.carried[n]]
     operands += [zeros(kinds[n]) for n in sums]
+    operands += [_counted(spec, n, by, values, results) for n, by in step.counters.items()]
     operands += [values[n] for n in (*step.invariants, *step.stacked)]
     operands += [saved[n] for n in step.saved]
     for n, kind in enumerate(types_of(spec.body.outputs)[c:], c):
@@ -144,10 +146,19 @@ def _pull(
             operands.append(np.zeros(shape, kind.dtype)[()] if g[n] is None else g[n])
     operands += trips or spec.parts(values)[3]
     outs = step.loop(*operands)
-    carried = [n for n in range(c) if step.carried[n]]
-    for n, h in zip([*carried, *sums, *(n for n in range(v, len(active)) if active[n])], outs, strict=True):
+    carried = [n for n in range(c) if step.carried[n]] + sums
+    outs = (*outs[: len(carried)], *outs[len(carried) + len(step.counters) :])
+    for n, h in zip([*carried, *(n for n in range(v, len(active)) if active[n])], outs, strict=True):
         found[n] = h
     return found
+
+
+def _counted(spec: Loop, n: int, by: int, values: Sequence[Any], results: Sequence[Any]) -> Any:
+    """Return what a counter is after all steps; where their number is static, nobody needs to count."""
+    if spec.length is None:
+        return results[n]
+    with np.errstate(over="ignore"):
+        return values[n] + np.array(by * spec.length).astype(type_of(values[n]).dtype)[()]
 
 
 def _is_plain_zero(x: Any) -> bool:

@@ -118,7 +118,7 @@ def scan(
 class ScanBody:
     """The user's step on leaves."""
 
-    weak_xs = False
+    start: int | None = None  # of a step's index, which it reads in the place of elements
 
     def __init__(self, name: str, f: Callable[..., Any], tree: AnyTree) -> None:
         self.name = name
@@ -182,7 +182,7 @@ def _as_python(body: Any, carry: Carry, leaves: list[Any], count: int, reverse: 
     if count == 0:
         return _without_steps(body, carry, leaves)
     for n in order:
-        xs = body.elements(leaves, n) if body.weak_xs else [_element(x, n) for x in leaves]
+        xs = [_element(x, n) for x in leaves] if body.start is None else [body.start + n]
         state = carry.tree.unflatten(values)
         values.clear()
         new, ys = body(state, xs)
@@ -215,8 +215,8 @@ def _stacked(parts: Sequence[Any]) -> Any:
 def _without_steps(body: Any, carry: Carry, leaves: list[Any]) -> tuple[Any, Any]:
     """Return the carry as it is, and results without elements, of the types that a step would give."""
     examples: list[Any] = [np.zeros(type_of(x).shape[1:], type_of(x).dtype)[()] for x in leaves]
-    if body.weak_xs:
-        examples = [0]
+    if body.start is not None:
+        examples = [body.start]
     starts = carry.given(lambda v: own(example(v), True))
     with np.errstate(all="ignore"):
         new, ys = body(carry.tree.unflatten(starts), examples)
@@ -231,31 +231,35 @@ def _as_record(
     body: Any, carry: Carry, leaves: list[Any], count: int, reverse: bool, recompute: bool = False
 ) -> tuple[Any, Any] | None:
     """Run the loop as one record; None if its body asks for values that change."""
+    counter = [] if body.start is None else [np.int64(body.start)]  # the last carry
     for _ in range(4):  # until Python numbers have the types that the steps give them
         kinds = list(carry.kinds)
         lifted = Lifted()
         starts = [cast(example(v), k) for v, k in zip(carry.values, kinds, strict=True)]
-        c = len(starts)
-        first = [_first(x, count) for x in leaves]
+        c, carries = len(starts), len(starts) + len(counter)
+        examples = [*starts, *(counter or [_first(x, count) for x in leaves])]
 
-        def flat(*inputs: Any, c: int = c) -> list[Any]:
+        def flat(*inputs: Any, c: int = c, carries: int = carries) -> list[Any]:
             new, ys = body(carry.tree.unflatten(inputs[:c]), inputs[c:])
-            return [*carry.check(new), *ys]
+            return [*carry.check(new), *[n + 1 for n in inputs[c:carries]], *ys]
 
-        weak = [*carry.weak, *[body.weak_xs] * len(leaves)]
+        weak = [*carry.weak, *[bool(counter)] * (len(examples) - c)]
         try:
-            recorder, inputs, outputs = record_body(flat, [*starts, *first], lifted, weak)
+            recorder, inputs, outputs = record_body(flat, examples, lifted, weak)
         except Unrollable as stop:
             if stop.recorder.lifted is not lifted:
                 raise
             return None
         if carry.kinds == kinds:
             break
-    tape = closed(body.name, recorder, inputs[:c], inputs[c:], outputs, [*starts, *first])
-    spec = Loop(tape, None, c, len(lifted.values), count, reverse, recompute)
+    if counter and sum(inputs[c] in r.inputs for r in recorder.records) == 1:  # where it goes on
+        counter, carries = [], c
+        del inputs[c:], outputs[c:], examples[c:]
+    tape = closed(body.name, recorder, inputs[:carries], inputs[carries:], outputs, examples)
+    spec = Loop(tape, None, carries, len(lifted.values), count, reverse, recompute)
     values = [cast(v, k) for v, k in zip(carry.values, carry.kinds, strict=True)]
-    outs = spec(*values, *lifted.values, *leaves)
-    return carry.tree.unflatten(outs[:c]), body.out_tree.unflatten(outs[c:])
+    outs = spec(*values, *counter, *lifted.values, *leaves)
+    return carry.tree.unflatten(outs[:c]), body.out_tree.unflatten(outs[carries:])
 
 
 def _first(x: Any, count: int) -> Any:

@@ -205,9 +205,7 @@ def fori_loop(
         )
         return last
     body = _ForiBody(name, body_fun, bounds[0])
-    count = max(0, bounds[1] - bounds[0])
-    numbers = np.arange(bounds[0], bounds[0] + count) if is_writing() else np.empty(0, int)
-    return run_scan(body, init_val, [numbers], count, False)[0]
+    return run_scan(body, init_val, [], max(0, bounds[1] - bounds[0]), False)[0]
 
 
 def _bound(name: str, x: Any) -> Any:
@@ -220,22 +218,16 @@ def _bound(name: str, x: Any) -> Any:
 
 
 class _ForiBody:
-    """The user's step of a `fori_loop`, as the step of a scan over its indices."""
-
-    weak_xs = True  # an index is a Python integer, and gives way to the dtypes it meets
+    """The user's step of a `fori_loop`; its index is a Python integer, and gives way to the dtypes it meets."""
 
     def __init__(self, name: str, f: Callable[..., Any], lower: int) -> None:
         self.name = name
         self.f = f
-        self.lower = lower
+        self.start = lower
         self.out_tree = flatten(())[1]
 
     def __call__(self, carry: Any, xs: Sequence[Any]) -> tuple[Any, list[Any]]:
         return self.f(xs[0], carry), []
-
-    def elements(self, _leaves: list[Any], n: int) -> list[Any]:
-        """Return what step `n` reads."""
-        return [self.lower + n]
 
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """Return the user's functions."""
