@@ -372,7 +372,7 @@ def test_answers_do_not_depend_on_the_width_of_vectors():
 def test_unknown_symbols_are_refused_before_linking():
     text = "declare double @no_such_function(double)\ndefine double @g(double %x) {\n  %y = call double @no_such_function(double %x)\n  ret double %y\n}\n"
     with pytest.raises(KeyError, match="no_such_function"):
-        engine.engine().compile(text, {}, ["g"])
+        engine.engine().compile([(text, 1)], {}, ["g"])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the address space")

@@ -348,5 +348,5 @@ def entry(name: str, dtype: str) -> tuple[object, int]:
     for n, line in enumerate(lines):  # the one that is called from outside
         if line.startswith("define internal") and f"@{called}(" in line:
             lines[n] = line.replace("define internal", "define", 1)
-    library = engine().compile("\n".join(lines), symbols, [called])
+    library = engine().compile([("\n".join(lines), 1)], symbols, [called])
     return library, library.address(called)

@@ -31,6 +31,7 @@ class Emitter(Lines):
         self.guards = 0
         self.failures: list[tuple[str, str]] = []  # codes with which to leave, and from where
         self.work = 0
+        self.elsewhere = 0  # operations among them of functions that are called
 
     # --- the whole -------------------------------------------------------------------------------
 
@@ -190,6 +191,7 @@ class Emitter(Lines):
                 at = self.let(f"getelementptr i8, ptr {self.pointer(a[0])}, i64 {a[1]}")
                 arguments.append(f"ptr {at}")
         self.work += call.work
+        self.elsewhere += call.work
         self.fail_unless_zero(self.let(f"call i32 @{call.function}({', '.join(arguments)})"))
 
     def fail_unless_zero(self, code: str) -> None:

@@ -25,6 +25,7 @@ INSTALL = 'pip install "funcdiff[jit]"'
 
 _number = count().__next__
 _DECLARED = re.compile(r"^declare [^@]*@([\w.$]+)\(|^@([\w.$]+) = external", re.MULTILINE)
+_DEFINED = re.compile(r"^define (?!internal)[^@]*@([\w.$]+)\(", re.MULTILINE)
 
 
 class Unavailable(Exception):
@@ -91,30 +92,45 @@ class Engine:
         return machine
 
     def compile(
-        self, text: str, symbols: Mapping[str, int], exports: Sequence[str], level: int = 1, keep: Any = None
+        self,
+        texts: Sequence[tuple[str, int]],
+        symbols: Mapping[str, int],
+        exports: Sequence[str],
+        keep: Any = None,
     ) -> Library:
-        """Compile a module.
+        """Compile modules that may call each other's functions, each at a level of optimisation.
 
-        Every symbol it declares must be given, or be an intrinsic: linking an unknown one could end the process.
+        Every symbol they declare must be given, or be an intrinsic: linking an unknown one could end the process.
         """
+        defined = {name for text, _ in texts for name in _DEFINED.findall(text)}
         missing = [
             name
+            for text, _ in texts
             for pair in _DECLARED.findall(text)
             for name in pair
-            if name and not name.startswith("llvm.") and name not in symbols and name not in RUNTIME
+            if name
+            and not name.startswith("llvm.")
+            and not (name in symbols or name in RUNTIME or name in defined)
         ]
         if missing:
             raise KeyError(f"unknown symbols: {', '.join(missing)}")
         with self.lock:
-            module = self.llvm.parse_assembly(text)
-            try:
-                code = self._machine(level).emit_object(module)
-            finally:
-                module.close()
-            return self._load(code, symbols, exports, keep)
+            return self._load([self._object(*one) for one in texts], symbols, exports, keep)
 
-    def _load(self, code: bytes, symbols: Mapping[str, int], exports: Sequence[str], keep: Any) -> Library:
-        builder = self.llvm.JITLibraryBuilder().add_object_img(code)
+    def _object(self, text: str, level: int) -> bytes:
+        module = self.llvm.parse_assembly(text)
+        try:
+            code: bytes = self._machine(level).emit_object(module)
+            return code
+        finally:
+            module.close()
+
+    def _load(
+        self, objects: Sequence[bytes], symbols: Mapping[str, int], exports: Sequence[str], keep: Any
+    ) -> Library:
+        builder = self.llvm.JITLibraryBuilder()
+        for code in objects:
+            builder.add_object_img(code)
         for name, address in symbols.items():
             builder.import_symbol(name, address)
         for name in RUNTIME:
@@ -124,7 +140,7 @@ class Engine:
             builder.export_symbol(name)
         tracker = builder.link(self._jit, f"funcdiff{_number()}")
         arenas = [int(tracker[name]) for name in exports if name.endswith(ARENA)]
-        return Library(tracker, keep, len(code), arenas)
+        return Library(tracker, keep, sum(map(len, objects)), arenas)
 
     def _test(self) -> None:
         """Compile and run a function, so that a system which forbids that is noticed here."""
@@ -135,7 +151,7 @@ class Engine:
             "  %b = call <8 x double> @twice(<8 x double> %a)\n"
             "  %c = extractelement <8 x double> %b, i32 3\n  ret double %c\n}\n"
         )
-        library = self.compile(text, {}, ["four"])
+        library = self.compile([(text, 1)], {}, ["four"])
         four = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(library.address("four"))
         if four(2.0) != 4.0:
             raise Unavailable("a compiled function gave a wrong result")

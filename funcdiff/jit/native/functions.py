@@ -77,7 +77,7 @@ def address(name: str, kind: str, lanes: int) -> int:
             for n, line in enumerate(lines):  # the one that is called from outside
                 if line.startswith("define internal") and f"@{here}(" in line:
                     lines[n] = line.replace("define internal", "define", 1)
-            library = engine().compile("\n".join(lines), _symbols(lines), [here], level=2)
+            library = engine().compile([("\n".join(lines), 2)], _symbols(lines), [here])
             found = _compiled[key] = (library, library.address(here))
     return found[1]
 

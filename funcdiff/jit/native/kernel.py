@@ -1,44 +1,100 @@
-"""A compiled tape as text."""
+"""Kernels: the functions of a compiled tape, equal ones once, each compiled with as much care as it is worth."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from funcdiff.jit.native.emit import Emitter
+from funcdiff.jit.native.pairwise import declarations
+
+OPTIMISED = 3000  # lines of IR up to which LLVM chooses the instructions of a function with care
+RARE = 32  # times its own operations, which what a function calls takes at least if it is not worth care
+_NAME = re.compile(r"@[\w.]+")
+_HEAD = re.compile(r"define internal (i32 @[\w.]+\([^)]*\))")
 
 
 class Kernel:
-    """The text of a compiled tape, and what it refers to.
+    """One function, and those that it calls.
 
     Attributes
     ----------
     name, text : str
-        The kernel's symbol and IR.
+        The symbol and IR of the function itself.
+    functions : list of Kernel
+        What it calls, and they, in an order in which none calls a later one.
     declared : list of str
-        What its module has to declare.
+        What a module has to declare for it.
     symbols : dict
-        Addresses of what the text refers to.
+        Addresses of what all of them refer to.
     constants : list of array
         What the addresses of constants stand for.
-    work, size : int
-        About how many operations it takes, and lines of text.
+    work : int
+        About how many operations it takes.
+    careful : bool
+        Whether LLVM chooses its instructions with care; that takes three times as long, and is wasted on what runs
+        a loop.
     weakened : bool
         Whether it takes the slow path where a product keeps a zero zero.
     """
 
     def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
         self.name = emitter.kernel
-        self.text: str = "\n".join([*(f.text for f in functions), emitter.emit()])
-        self.declared: list[str] = [*(line for f in functions for line in f.declared), *emitter.declared]
+        self.functions, same = _merged(functions)
+        self.text: str = _renamed(emitter.emit(), same)
+        self.declared: list[str] = list(emitter.declared)
         self.constants = [b.constant for b in emitter.bases if b.constant is not None]
-        self.constants += [c for f in functions for c in f.constants]
         self.symbols = dict(emitter.symbols)
-        for f in functions:
-            self.symbols |= f.symbols
         for base in emitter.bases:
             if base.constant is not None:
                 self.symbols[base.name] = base.constant.__array_interface__["data"][0]
+        for f in self.functions:
+            self.symbols |= f.symbols
+            self.constants += f.constants
         self.work = emitter.work
-        self.size: int = max([len(emitter.lines), *(f.size for f in functions)])
+        elsewhere = emitter.elsewhere
+        self.careful = len(emitter.lines) <= OPTIMISED and elsewhere <= RARE * (self.work - elsewhere)
         self.kept = emitter.kept
         self.weakened = False
+
+
+def modules(kernels: Sequence[Kernel]) -> dict[bool, str]:
+    """Return the text of the functions that are compiled with care, and of those that are not."""
+    every = [one for k in kernels for one in (*k.functions, k)]
+    found = {}
+    for careful in (True, False):
+        own = [one for one in every if one.careful is careful]
+        if not own:
+            continue
+        texts = [declarations(line for one in own for line in one.declared)]
+        if len(own) < len(every):
+            texts += [f"declare {m[1]}" for one in every if one.careful is not careful for m in _head(one)]
+            texts += [one.text.replace("define internal", "define", 1) for one in own]
+        else:
+            texts += [one.text for one in own]
+        found[careful] = "\n".join(texts)
+    return found
+
+
+def _head(kernel: Kernel) -> list[re.Match[str]]:
+    found = _HEAD.match(kernel.text)
+    return [found] if found else []
+
+
+def _merged(functions: Sequence[Kernel]) -> tuple[list[Kernel], dict[str, str]]:
+    """Return functions of which no two do the same, and which stand for those that are left out."""
+    same: dict[str, str] = {}
+    known: dict[str, str] = {}
+    kept = []
+    for one in functions:
+        one.text = _renamed(one.text, same)
+        first = known.setdefault(one.text.replace(f"@{one.name}(", "@(", 1), one.name)
+        if first == one.name:
+            kept.append(one)
+        else:
+            same[f"@{one.name}"] = f"@{first}"
+    return kept, same
+
+
+def _renamed(text: str, names: dict[str, str]) -> str:
+    return _NAME.sub(lambda m: names.get(m[0], m[0]), text) if names else text

@@ -18,14 +18,13 @@ from funcdiff.jit.native import entered, wrapper  # noqa: F401  handlers are ent
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
+from funcdiff.jit.native.kernel import modules
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
-from funcdiff.jit.native.pairwise import declarations
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 from funcdiff.transforms.loops.stack import Stack
 
-OPTIMISED = 3000  # lines of IR up to which LLVM chooses instructions with care
 FEW = 1000  # elements of operands on which it is tried out what a record makes
 WORTH = 2  # records that a segment between pieces of Python has at least
 SEGMENT = "native_segment"
@@ -70,7 +69,7 @@ class Native:
     @property
     def text(self) -> str:
         """The IR."""
-        return declarations(self.kernel.declared) + "\n" + self.kernel.text
+        return "\n".join(modules([self.kernel]).values())
 
     def load(self, library: Library) -> None:
         """Make the builtin, once the kernel has been compiled."""
@@ -106,12 +105,10 @@ def compile_natives(natives: Sequence[Native]) -> None:
     symbols: dict[str, int] = {}
     for k in kernels:
         symbols |= k.symbols
-    declared = declarations(line for k in kernels for line in k.declared)
-    text = "\n".join([declared, *(k.text for k in kernels)])
     exports = [name for k in kernels for name in (k.name, *k.kept)]
-    level = 1 if max(k.size for k in kernels) <= OPTIMISED else 0
+    texts = [(text, int(careful)) for careful, text in modules(kernels).items()]
     try:
-        library = engine().compile(text, symbols, exports, level, keep=[k.constants for k in kernels])
+        library = engine().compile(texts, symbols, exports, keep=[k.constants for k in kernels])
     except RuntimeError as error:  # of LLVM; the program runs without machine code
         message = f"LLVM does not compile {natives[0].name}, so it runs as NumPy source: {error}"
         warnings.warn(errors.at_user_line(message[:400]), errors.PerformanceWarning, stacklevel=2)

@@ -274,7 +274,7 @@ def _library() -> Library:
     python = {
         name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _PYTHON
     }
-    return engine().compile(_TEXT, python, list(DECLARED), level=2)
+    return engine().compile([(_TEXT, 0)], python, list(DECLARED))
 
 
 @once

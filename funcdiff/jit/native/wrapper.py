@@ -74,7 +74,7 @@ def _text() -> str:
 
 @once
 def _library() -> Library:
-    return engine().compile(_text(), layout.symbols(), ["call"], level=2)
+    return engine().compile([(_text(), 2)], layout.symbols(), ["call"])
 
 
 class _MethodDef(ctypes.Structure):
