@@ -492,15 +492,17 @@ def endless_around_a_loop(x):
     )
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
-@pytest.mark.parametrize("f", [endless, endless_around_a_loop])
-def test_a_loop_without_end_is_interrupted(f):
-    compiled = jit(f)
-    compiled(0.5)
+def counted_for_hours(x, depth=4):
+    if depth == 0:
+        return np.sin(x)
+    return fd.fori_loop(0, 900, lambda _, y: counted_for_hours(y, depth - 1), x)
 
-    class Enough(Exception):
-        pass
 
+class Enough(Exception):
+    pass
+
+
+def assert_interrupted(call):
     def stop(*_):
         raise Enough
 
@@ -509,12 +511,28 @@ def test_a_loop_without_end_is_interrupted(f):
     start = time.perf_counter()
     try:
         with pytest.raises(Enough):
-            compiled(1.5)
+            call()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@pytest.mark.parametrize("f", [endless, endless_around_a_loop])
+def test_a_loop_without_end_is_interrupted(f):
+    compiled = jit(f)
+    compiled(0.5)
+    assert_interrupted(lambda: compiled(1.5))
     assert compiled(0.5) == 1.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@pytest.mark.parametrize("modes", ["", "f"])
+def test_counted_loops_in_each_other_are_interrupted(modes):
+    compiled = jit(functools.reduce(lambda f, m: MODES[m](f), modes, counted_for_hours))
+    compiled.lower(0.5)
+    assert_interrupted(lambda: compiled(0.5))
 
 
 NO_MEMORY = """

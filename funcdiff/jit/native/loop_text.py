@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from funcdiff.core.array_type import ArrayType
+from funcdiff.core.tape import Tape, bodies
 from funcdiff.jit.native import stacks
 from funcdiff.jit.native.arrays import Array
 from funcdiff.jit.native.handlers import kind_of
@@ -78,6 +79,18 @@ class Written:
     start: str
     size: int
     stack: str = ""
+
+
+def work_of(body: Tape) -> int:
+    """Return how many numbers a step makes, about, at most as many as there are between two looks at signals."""
+    total = 1
+    for record in body.records:
+        times = record.params.get("length", 1)
+        inner = sum(work_of(b) for b in bodies(record).values()) * (
+            stacks.UNKNOWN if times is None else times
+        )
+        total += inner + sum(v.type.size for v in record.outputs)
+    return min(total, stacks.POLLED)
 
 
 class LoopText:
@@ -158,8 +171,7 @@ class LoopText:
             if isinstance(one, Owned) and one.other:
                 self.copy(one.to, one.other, one.size)
         out.put("%i.next = add i64 %i, 1")
-        if self._may_be_long():
-            self._poll()
+        self._poll()
         out.put("br label %head")
         out.lines[phis:phis] = self._phis(before, out.block)
         out.start("exit")
@@ -236,15 +248,12 @@ class LoopText:
         out.put(f"br label %{there}")
         out.start(there)
 
-    def _may_be_long(self) -> bool:
-        """Tell whether a loop may be one that a user interrupts."""
-        return self.spec.length is None or self.spec.length > stacks.POLLED_OUTSIDE
-
     def _poll(self) -> None:
-        """Look now and then whether the loop is to be interrupted."""
-        out = self.out
-        inner = any(r.primitive.name in ("loop", "branch") for r in self.body.tape.records)
-        low = out.let(f"and i64 %i.next, {(stacks.POLLED_OUTSIDE if inner else stacks.POLLED) - 1}")
+        """Look now and then whether the loop is to be interrupted, unless it is soon over."""
+        out, step = self.out, work_of(self.body.tape)
+        if self.spec.length is not None and self.spec.length * step < stacks.POLLED:
+            return
+        low = out.let(f"and i64 %i.next, {(1 << (stacks.POLLED // step).bit_length() >> 1) - 1}")
         due = out.let(f"icmp eq i64 {low}, 0")
         look, on = out.label("look"), out.label("on")
         out.put(f"br i1 {due}, label %{look}, label %{on}")

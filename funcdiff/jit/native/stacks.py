@@ -19,8 +19,8 @@ WORDS = ArrayType((3,), np.dtype(np.int64))  # what describes a stack
 BYTES_OF_STACK = 24
 FIRST = 64  # elements for which a stack has room at first
 KEPT = 1 << 28  # bytes up to which a chunk is kept from call to call
-POLLED = 1 << 20  # steps between two looks at whether a loop is to be interrupted
-POLLED_OUTSIDE = 1 << 10  # the same, if a step has loops
+POLLED = 1 << 24  # numbers made between two looks at whether a loop is to be interrupted, about
+UNKNOWN = 1 << 14  # steps that a loop of unknown length is taken to have
 _HEADER, _SMALLEST = 64, 1 << 16
 
 _TEXT = f"""
