@@ -152,7 +152,7 @@ def register_pytree_node(
     >>> float(g.x), float(g.y)
     (5.0, 2.0)
     """
-    if not isinstance(cls, type) or cls in _LEAF_TYPES or issubclass(cls, (np.generic, bytes)):
+    if not _may_be_container(cls):
         raise errors.StructureError(
             errors.at_user_line(
                 f"register_pytree_node takes a class of containers, not {errors.function_name(cls)}: what is in it is "
@@ -160,6 +160,10 @@ def register_pytree_node(
             )
         )
     optree.register_pytree_node(cls, flatten, unflatten, namespace=_NAMESPACE)
+
+
+def _may_be_container(cls: Any) -> bool:
+    return isinstance(cls, type) and cls not in _LEAF_TYPES and not issubclass(cls, (np.generic, bytes))
 
 
 def path_name(path: tuple[Any, ...]) -> str:
