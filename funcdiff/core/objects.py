@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,7 @@ def stack_objects(x: Any) -> Any:
         return x
     items = list(x.flat)
     if not any(type(i) is TracedArray for i in items):
-        numbers = np.array(items).reshape(x.shape) if items else x
-        return numbers if numbers.dtype.kind in "biufc" else x
+        return _numbers(items, x)
     warn_if_large(len(items))
     shapes = {i.shape if type(i) is TracedArray else np.shape(i) for i in items}
     if len(shapes) != 1:
@@ -46,6 +46,14 @@ def stack_objects(x: Any) -> Any:
         )
     stacked = REGISTRY["stack"].function(*items, axis=0)
     return REGISTRY["reshape"].function(stacked, shape=(*x.shape, *shapes.pop()))
+
+
+def _numbers(items: list[Any], x: Any) -> Any:
+    """Return an object array as one of numbers, if it holds nothing else; fractions and huge integers are floats."""
+    plain = np.array(items)
+    if plain.dtype.hasobject and all(isinstance(i, Real) for i in items):
+        plain = np.array([float(i) for i in items])
+    return plain.reshape(x.shape) if items and plain.dtype.kind in "biufc" else x
 
 
 def from_sequence(x: Any) -> Any:

@@ -186,6 +186,7 @@ class _StaleRecorder(Recorder):
 STALE = _StaleRecorder()
 
 _SEQUENCES = (list, tuple)
+_PLAIN = frozenset({np.ndarray, float, int, bool, complex, np.float64})
 
 
 def box(value: Value, recorder: Recorder, place: Any) -> TracedArray:
@@ -268,8 +269,13 @@ def apply(primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
 
             args = [stack_objects(np.asarray(b) if type(b) in _SEQUENCES else b) for b in args]
             break
-        if kind is not np.ndarray and kind.__module__.startswith("scipy.sparse"):
-            return _with_sparse(primitive, args)
+        if kind not in _PLAIN and not isinstance(a, np.generic):
+            if kind.__module__.startswith("scipy.sparse"):
+                return _with_sparse(primitive, args)
+            from funcdiff.core.foreign import NUMBERS, is_operator, operate
+
+            if is_operator(primitive) and not isinstance(a, NUMBERS):
+                return operate(primitive, *args)
     recorder = newest(args)
     if recorder is None:
         return primitive.impl(*args, **params)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
+from funcdiff.core.foreign import NUMBERS, as_numbers, defers_to
 from funcdiff.core.matching import convert
 from funcdiff.core.mutation import (
     assign,
@@ -41,18 +42,21 @@ from funcdiff.primitives.product import matmul
 from funcdiff.primitives.selection import where
 from funcdiff.primitives.shape import copy
 
-_NUMBERS = (np.ndarray, np.generic, int, float, complex, bool)
-
 
 def _operand(x: Any) -> bool:
-    return type(x) is TracedArray or isinstance(x, _NUMBERS)
+    return type(x) is TracedArray or isinstance(x, NUMBERS)
+
+
+def _taken(x: Any) -> Any:
+    """Return a sequence or another object as NumPy takes it for an operand, None if it does not."""
+    if type(x) is list or type(x) is tuple:
+        return np.asarray(x)
+    return None if defers_to(x) else as_numbers(x)
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
     def operate(self: TracedArray, other: Any) -> Any:
-        if type(other) is list or type(other) is tuple:  # NumPy takes sequences as operands
-            other = np.asarray(other)
-        elif not _operand(other):
+        if not _operand(other) and (other := _taken(other)) is None:
             return NotImplemented
         return function(self, other)
 
@@ -80,9 +84,7 @@ def refuse_search(*compared: Any) -> None:
 
 def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any], Any]:
     def operate(self: TracedArray, other: Any) -> Any:
-        if type(other) is list or type(other) is tuple:
-            other = np.asarray(other)
-        elif not _operand(other):
+        if not _operand(other) and (other := _taken(other)) is None:
             return NotImplemented
         return function(other, self)
 
@@ -114,8 +116,8 @@ def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any]
 def _in_place(function: Callable[[Any, Any], Any], symbol: str) -> Callable[[TracedArray, Any], Any]:
     def operate(self: TracedArray, other: Any) -> Any:
         new = function(self, other)
-        if is_scalar_value(self):
-            return new  # NumPy scalars are immutable: the name is bound anew
+        if is_scalar_value(self) or type(new) is not TracedArray:
+            return new  # NumPy scalars are immutable: the name is bound anew, as to what a class of the user's makes
         return store_in_place(self, new, symbol)
 
     return operate
