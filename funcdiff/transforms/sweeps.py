@@ -51,9 +51,7 @@ class Recording:
             found = self._pull(seeds, strong)
             if not strong and has_nan(found):
                 found = self._pull(seeds, True)
-        return [
-            zeros_like(x) if g is None else as_input(g, x) for g, x in zip(found, self.inputs, strict=True)
-        ]
+        return [zeros_like(x) if g is None else fitted(g, x) for g, x in zip(found, self.inputs, strict=True)]
 
     def _pull(self, seeds: Sequence[Any], strong: bool) -> list[Any]:
         cot: list[Any] = [None] * self.length
@@ -82,7 +80,7 @@ class Recording:
             found = self._push(tangents, strong)
             if not strong and has_nan(found):
                 found = self._push(tangents, True)
-        return [None if t is None else typed(t, o) for t, o in zip(found, self.outputs, strict=True)]
+        return [None if t is None else fitted(t, o) for t, o in zip(found, self.outputs, strict=True)]
 
     def _push(self, tangents: Sequence[Any], strong: bool) -> list[Any]:
         tan: list[Any] = [None] * self.length
@@ -154,24 +152,20 @@ def has_nan(values: Sequence[Any]) -> bool:
     return False
 
 
-def as_input(g: Any, x: Any) -> Any:
-    """Give a cotangent the shape and dtype of the input that it belongs to."""
+def fitted(g: Any, x: Any) -> Any:
+    """Give a derivative the shape and dtype of the value that it belongs to.
+
+    The cotangent of a full sum is one number until then.  Records with a Python number take the result's dtype to
+    be the operand's, but some ufuncs of SciPy answer in double precision then, as all do for float16.
+    """
     if type(g) is TracedArray:
         if type(x) is TracedArray and g.kind is x.kind is not None:
             return g
     elif type(x) is np.ndarray and g.shape == x.shape and g.dtype is x.dtype:
         return g
-    return typed(written_out(g, type_of(x)), x)
-
-
-def typed(g: Any, x: Any) -> Any:
-    """Give a derivative the dtype of the value it belongs to.
-
-    Records with a Python number take the result's dtype to be the operand's, but some ufuncs of SciPy
-    answer in double precision then, as all do for float16.
-    """
-    dtype = type_of(x).dtype
-    return g if g.dtype is dtype or g.dtype == dtype else convert(g, dtype)
+    kind = type_of(x)
+    g = written_out(g, kind)
+    return g if g.dtype == kind.dtype else convert(g, kind.dtype)
 
 
 def zeros_like(x: Any) -> Any:
