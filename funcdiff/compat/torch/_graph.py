@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch._state import ANOMALY, STATE
-from funcdiff.core.array_type import ArrayType, type_of
-from funcdiff.core.matching import spread, written_out
+from funcdiff.core.array_type import ArrayType
+from funcdiff.core.matching import spread
 from funcdiff.core.primitive import Primitive
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.rules import RULES
 from funcdiff.transforms.reverse import record
-from funcdiff.transforms.sweeps import typed
+from funcdiff.transforms.sweeps import fitted
 
 next_sequence = count().__next__
 
@@ -216,7 +216,7 @@ class CompositeNode(Node):
         cot: list[Any] = []
         for e in self.next:
             g, x = (None, None) if e is None else next(found)
-            cot.append(None if g is None else typed(written_out(g, type_of(x)), x))
+            cot.append(None if g is None else fitted(g, x))
         return cot
 
     def pull_recorded(self, g: Any) -> Sequence[Any]:
