@@ -133,7 +133,8 @@ def moving(function: Any) -> Any:
 def of_general(name: str, function: Any, impl: Any = None) -> Any:
     """Make the operation of a primitive of one argument that is not linear: ``operation(x, params)``.
 
-    Its node keeps what the rule reads; `impl` is as in `of_linear`.
+    Its node keeps what the rule reads; `impl` is as in `of_linear`.  ``operation(x, params, made)`` computes
+    with a function of `x` alone, which has been made for its shape and the parameters.
     """
     cls = node_class(name, SingleNode)
     primitive = function.primitive
@@ -141,13 +142,13 @@ def of_general(name: str, function: Any, impl: Any = None) -> Any:
     warns = impl is None
     (keep_x,), keep_out = residuals(primitive, (0,))
 
-    def operation(x: Tensor, params: dict[str, Any]) -> Any:
+    def operation(x: Tensor, params: dict[str, Any], made: Any = None) -> Any:
         value = x.value
         if type(value) is not _ndarray:
             return lower(function(lift(x), **params))
         token = silence(QUIETLY) if warns else None
         try:
-            result = wrap(compute(value, **params))
+            result = wrap(made(value) if made is not None else compute(value, **params))
         finally:
             if warns:
                 unsilence(token)
@@ -235,19 +236,31 @@ def call(cls: Any, function: Any, inputs: Sequence[Any], params: dict[str, Any])
     The node keeps what the rules read.  Its inputs are the tensors of real and complex numbers, as in
     PyTorch; masks and positions are not.
     """
-    recording = STATE.recording
-    values: list[Any] = []
-    edges: list[Any] = []
-    places = []
-    active = False
+    values = []
+    wanted = False
     for i in inputs:
-        place = -1
         if isinstance(i, Tensor):
             value = i.value
             if type(value) is TracedArray:
                 return lower(function(*map(lift, inputs), **params))
             values.append(value)
-            if recording and value.dtype.kind in "fc":
+            if i.edge is not None or i.base is not None:
+                wanted = True
+        else:
+            values.append(i)
+    primitive: Primitive = function.primitive
+    token = silence(QUIETLY)
+    try:
+        result = wrap(primitive.impl(*values, **params))
+    finally:
+        unsilence(token)
+    if wanted and STATE.recording:
+        edges: list[Any] = []
+        places = []
+        active = False
+        for i in inputs:
+            place = -1
+            if isinstance(i, Tensor) and i.value.dtype.kind in "fc":
                 edge = i.edge if i.base is None else i.current()
                 if edge is not None:
                     active = True
@@ -255,17 +268,9 @@ def call(cls: Any, function: Any, inputs: Sequence[Any], params: dict[str, Any])
                     if edge is LEAF:
                         edge = i
                 edges.append(edge)
-        else:
-            values.append(i)
-        places.append(place)
-    primitive: Primitive = function.primitive
-    token = silence(QUIETLY)
-    try:
-        result = wrap(primitive.impl(*values, **params))
-    finally:
-        unsilence(token)
-    if active:
-        result.edge = _node(cls, primitive, inputs, values, params, result, tuple(edges), tuple(places))
+            places.append(place)
+        if active:
+            result.edge = _node(cls, primitive, inputs, values, params, result, tuple(edges), tuple(places))
     return result
 
 
@@ -291,19 +296,22 @@ def _node(
             cls, edges, (primitive, types, params, None, out.shape, out.dtype, places), None, None
         )
     keeps, keep_out = residuals(primitive, places)
-    cells: list[Any] = []
+    cells: list[Any] = [None] * len(keeps)
+    seen = [0] * (len(keeps) + 1)
+    kept = keep_out
     for n, keep in enumerate(keeps):
-        if keep:
-            value = values[n]
-            cells.append(inputs[n].version if value is not inputs[n] else None)
-        else:
-            cells.append(None)
-            values[n] = type_of(values[n]) if places[n] >= 0 else None
+        value = values[n]
+        if not keep:
+            values[n] = type_of(value) if places[n] >= 0 else None
+        elif value is not inputs[n]:
+            cell = cells[n] = inputs[n].version
+            seen[n] = cell[0]
+            kept = True
+    record_ = (primitive, tuple(values), params, out if keep_out else None, out.shape, out.dtype, places)
+    if not kept:
+        return new_node(cls, edges, record_, None, None)
     cells.append(result.version if keep_out else None)
-    kept = (primitive, tuple(values), params, out if keep_out else None, out.shape, out.dtype, places)
-    if cells == [None] * len(cells):
-        return new_node(cls, edges, kept, None, None)
-    return new_node(cls, edges, kept, tuple(cells), tuple([0 if c is None else c[0] for c in cells]))
+    return new_node(cls, edges, record_, tuple(cells), tuple(seen))
 
 
 def composite(cls: Any, function: Callable[..., Any], inputs: Sequence[Any]) -> Any:

@@ -6,18 +6,21 @@ The commonest operations of all: recording one is written out, without packing o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._apply import NUMBERS, cast, constant, deliver, method
+from funcdiff.compat.torch._apply import NUMBERS, applied, call, cast, constant, deliver, method
 from funcdiff.compat.torch._errors import not_a_tensor
 from funcdiff.compat.torch._graph import LEAF, new_node, node_class, rule_of
+from funcdiff.compat.torch._primitive_nodes import residuals
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._recorder import lift, lower
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
-from funcdiff.compat.torch._tensor import Tensor, wrap
-from funcdiff.core.array_type import type_of
+from funcdiff.compat.torch._tensor import Tensor, new_tensor, wrap
+from funcdiff.core.array_type import ArrayType, Shape, type_of
 from funcdiff.core.primitive import reads
 
 _ndarray = np.ndarray
@@ -66,6 +69,12 @@ def unary(
         return result if out is None else deliver(result, out)
 
     return _named(op, name, methods)
+
+
+@lru_cache(maxsize=4096)
+def _types(a: Shape, b: Shape, out: Shape, dtype: Any) -> tuple[ArrayType, ArrayType, ArrayType]:
+    """Return the types of operands and result, the same ones each time."""
+    return ArrayType(a, dtype), ArrayType(b, dtype), ArrayType(out, dtype)
 
 
 def _named(op: Any, name: str, methods: Sequence[str] | None) -> Any:
@@ -171,6 +180,8 @@ def binary(
                 result.value if kv else None,
                 None
                 if x.shape == y.shape and x is a.value and y is b.value
+                else _types(x.shape, y.shape, v.shape, v.dtype)
+                if x.dtype is y.dtype is v.dtype and x is a.value and y is b.value
                 else (type_of(a.value), type_of(b.value), type_of(v)),
             ),
             (a.version if kx else None, b.version if ky else None, result.version if kv else None),
@@ -209,6 +220,96 @@ def binary(
         return result if out is None else deliver(result, out)
 
     return _named(op, name, methods)
+
+
+def with_number(name: str, function: Any) -> Any:
+    """Make the operation of an elementwise primitive of tensors and a number: ``operation(a, b, c, number)``.
+
+    `c` is None for one of two tensors.  Operands of several types, and what is no tensor, are left to `call`.
+    """
+    primitive = function.primitive
+    impl = primitive.impl
+    cls = applied(name)
+    count = len(primitive.partials) - 1
+    plans = {}  # what is kept, by which tensors require a gradient
+    for active in product((False, True), repeat=count):
+        if any(active):
+            plans[(*active, *(False,) * (3 - count))] = _plan(primitive, active)
+
+    def operation(a: Any, b: Any, c: Any, number: Any) -> Any:
+        pair = c is None
+        x: Any
+        y: Any
+        z: Any
+        try:
+            x, y, z = a.value, b.value, None if pair else c.value
+            simple = x.dtype is y.dtype and x.dtype.kind == "f" and (pair or z.dtype is x.dtype)
+        except AttributeError:
+            simple = False
+        if not simple or type(x) is not _ndarray or type(y) is not _ndarray:
+            return call(cls, function, (a, b, number) if pair else (a, b, c, number), _NO_PARAMS)
+        if not pair and type(z) is not _ndarray:
+            return call(cls, function, (a, b, c, number), _NO_PARAMS)
+        token = silence(QUIETLY)
+        try:
+            out = impl(x, y, number) if pair else impl(x, y, z, number)
+        finally:
+            unsilence(token)
+        if not STATE.recording or type(out) is not _ndarray:
+            result = wrap(out)
+            out = result.value
+            if not STATE.recording:
+                return result
+        else:
+            result = new_tensor(Tensor)
+            result.value, result.version = out, [0]
+            result.edge = result.base = None
+        ea = a.edge if a.base is None else a.current()
+        eb = b.edge if b.base is None else b.current()
+        ec = None if pair else c.edge if c.base is None else c.current()
+        if ea is None and eb is None and ec is None:
+            return result
+        active = ea is not None, eb is not None, ec is not None
+        places, kx, ky, kz, keeps = plans[active]
+        first, second = a if ea is LEAF else ea, b if eb is LEAF else eb
+        x, y = x if kx else type_of(x), y if ky else type_of(y)
+        cells: Any = None
+        seen: Any = None
+        kept: Any
+        if pair:
+            if keeps:
+                cells = a.version if kx else None, b.version if ky else None, None, None
+                seen = a.version[0] if kx else 0, b.version[0] if ky else 0, 0, 0
+            kept = primitive, (x, y, number), _NO_PARAMS, None, out.shape, out.dtype, places
+            result.edge = new_node(cls, (first, second), kept, cells, seen)
+            return result
+        if keeps:
+            cells = (
+                a.version if kx else None,
+                b.version if ky else None,
+                c.version if kz else None,
+                None,
+                None,
+            )
+            seen = a.version[0] if kx else 0, b.version[0] if ky else 0, c.version[0] if kz else 0, 0, 0
+        z = z if kz else type_of(z)
+        kept = primitive, (x, y, z, number), _NO_PARAMS, None, out.shape, out.dtype, places
+        result.edge = new_node(cls, (first, second, c if ec is LEAF else ec), kept, cells, seen)
+        return result
+
+    return operation
+
+
+def _plan(primitive: Any, active: tuple[bool, ...]) -> Any:
+    """Return the places of the arguments, which of the tensors are kept, and whether any is."""
+    places = (*[n if a else -1 for n, a in enumerate(active)], -1)
+    keeps, keep_out = residuals(primitive, places)
+    if keep_out:
+        raise TypeError(f"{primitive.name} reads its result")
+    return places, keeps[0], keeps[1], len(active) > 2 and keeps[2], any(keeps[:-1])
+
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 def _operand(x: Any, name: str) -> Any:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 import funcdiff.numpy as fnp
-from funcdiff.compat.torch._apply import applied, call, composed, composite, of_linear
+from funcdiff.compat.torch._apply import applied, call, composed, composite, moving
 from funcdiff.compat.torch._dtypes import FROM_NUMPY
 from funcdiff.compat.torch._elementwise import shape_mismatch
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, plain
-from funcdiff.compat.torch.ops import reduction_rules
+from funcdiff.compat.torch.ops import loss_rules
 from funcdiff.compat.torch.ops.exponentials import log_softmax
 from funcdiff.compat.torch.ops.indexing import at
-from funcdiff.compat.torch.ops.short import rows
 from funcdiff.core.primitive import REGISTRY
 
 _astype = REGISTRY["astype"].function
@@ -68,7 +68,7 @@ def mse_loss(
     """As `torch.nn.functional.mse_loss`."""
     _same_size(input, target, "mse_loss")
     if reduction in ("mean", "sum") and input.value.dtype.kind == target.value.dtype.kind == "f":
-        return call(_Mse, reduction_rules.squared_distance, (input, target), {"mean": reduction == "mean"})
+        return call(_Mse, loss_rules.squared_distance, (input, target), {"mean": reduction == "mean"})
     return _loss("MseLossBackward0", lambda x, y: (x - y) * (x - y), (input, target), reduction)
 
 
@@ -124,12 +124,8 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """As `torch.nn.functional.nll_loss`."""
-    if weight is None and reduction in ("mean", "sum") and _are_simple(input.value, target.value):
-        classes = target.value
-        index = (rows(len(classes), False), classes.copy())
-        return _mean_chosen(
-            _Nll, input, {"index": index, "count": len(classes) if reduction == "mean" else 1}
-        )
+    if weight is None and (simple := _of_classes(input, target, reduction)) is not None:
+        return simple
     axis = 0 if input.ndim == 1 else 1
     _check_classes(input, target, axis, ignore_index)
     dtype = input.value.dtype
@@ -146,20 +142,31 @@ def nll_loss(
     return composite(node, compute, (input, target, *weights))
 
 
-_mean_chosen, _Nll = of_linear(reduction_rules.minus_mean_of_chosen), node_class("NllLossBackward0")
+_mean_chosen, _Nll = moving(loss_rules.minus_mean_of_chosen), node_class("NllLossBackward0")
 
 
-def _are_simple(x: Any, classes: Any) -> bool:
-    """Tell whether each row of a matrix has its class, none of which is ignored or unknown."""
-    return bool(
-        type(x) is np.ndarray
-        and type(classes) is np.ndarray
-        and x.ndim == 2
-        and classes.shape == x.shape[:1] != (0,)
-        and classes.dtype.kind in "iu"
-        and classes[classes.argmin()] >= 0
-        and classes[classes.argmax()] < x.shape[1]
-    )
+def _of_classes(input: Tensor, target: Tensor, reduction: str) -> Any:
+    """Return the loss where each row of a matrix has its class, none of which is ignored or unknown, else None."""
+    x, classes = input.value, target.value
+    if type(x) is not np.ndarray or type(classes) is not np.ndarray:
+        return None
+    found = _simple(x.shape, classes.shape, classes.dtype.char, reduction)
+    if found is None:
+        return None
+    starts, length, count = found
+    if classes.item(classes.argmin()) < 0 or classes.item(classes.argmax()) >= length:
+        return None
+    return _mean_chosen(_Nll, input, {"positions": classes + starts, "count": count})
+
+
+@lru_cache(maxsize=1024)
+def _simple(shape: tuple[int, ...], classes: tuple[int, ...], kind: str, reduction: str) -> Any:
+    """Return where the rows of a matrix begin, their length and by what the loss is divided; None if it is no such."""
+    if len(shape) != 2 or classes != shape[:1] or not shape[0] or reduction not in ("mean", "sum"):
+        return None
+    if kind not in "bhilq":
+        return None
+    return np.arange(shape[0]) * shape[1], shape[1], shape[0] if reduction == "mean" else 1
 
 
 def _factors(classes: Any, ignore_index: int, dtype: Any, *weights: Any) -> tuple[Any, Any]:
@@ -214,6 +221,12 @@ def cross_entropy(
             kind = FROM_NUMPY[target.value.dtype].type_name
             raise RuntimeError(f"expected target dtype to be Long or Byte, but got {kind}")
         return _soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis)
+    if (
+        weight is None
+        and not label_smoothing
+        and (simple := _of_classes(logs, target, reduction)) is not None
+    ):
+        return simple
     hard = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
         return hard
@@ -300,9 +313,7 @@ def binary_cross_entropy_with_logits(
         and kind == target.value.dtype
         and input.value.shape == target.value.shape
     ):
-        return call(
-            _Bce, reduction_rules.cross_entropy_of_logits, (input, target), {"mean": reduction == "mean"}
-        )
+        return call(_Bce, loss_rules.cross_entropy_of_logits, (input, target), {"mean": reduction == "mean"})
 
     def f(x: Any, y: Any, w: Any, p: Any) -> Any:
         factor = 1.0 if p is None else (p - 1.0) * y + 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from funcdiff.compat.torch._apply import applied, call, composed, composite, of_
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._primitive_nodes import SingleNode
 from funcdiff.compat.torch._tensor import Tensor, plain
-from funcdiff.compat.torch.ops import reduction_rules
+from funcdiff.compat.torch.ops import by_shape, layer_rules
 
 
 def _standardized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -24,26 +25,35 @@ def layer_norm(
     input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
     """As `torch.nn.functional.layer_norm`."""
-    count = len(normalized_shape)
-    if tuple(input.value.shape[input.ndim - count :]) != tuple(normalized_shape):
-        raise RuntimeError(
-            f"Given normalized_shape={list(normalized_shape)}, expected input with shape [{', '.join(['*', *map(str, normalized_shape)])}], "
-            f"but got input of size{list(input.shape)}"
-        )
-    axes = tuple(range(input.ndim - count, input.ndim))
-    params = {"axis": axes, "eps": eps}
+    value = input.value
+    params, computation = _last_axes(value.shape, value.dtype.char, tuple(normalized_shape), eps)
     if weight is None and bias is None:
-        out = _plain_layer_norm(input, params)
+        out = _plain_layer_norm(input, params, computation)
         if type(out.edge) is _LayerNormAlone:
             out.edge.next += (None, None)  # PyTorch's node has places for weight and bias
         return out
     operands = input, 1.0 if weight is None else weight, 0.0 if bias is None else bias
-    return call(_LayerNorm, reduction_rules.layer_norm, operands, params)
+    return call(_LayerNorm, layer_rules.layer_norm, operands, params)
 
 
-_plain_layer_norm = of_general("NativeLayerNormBackward0", reduction_rules.standardized)
+_plain_layer_norm = of_general("NativeLayerNormBackward0", layer_rules.standardized)
 _LayerNorm = applied("NativeLayerNormBackward0")
 _LayerNormAlone = node_class("NativeLayerNormBackward0", SingleNode)
+
+
+@lru_cache(maxsize=1024)
+def _last_axes(
+    shape: tuple[int, ...], kind: str, normalized: tuple[int, ...], eps: float
+) -> tuple[dict[str, Any], Any]:
+    """Return the parameters of a standardisation over the last axes, and its computation; refuse other shapes."""
+    first = len(shape) - len(normalized)
+    if shape[first:] != normalized:
+        raise RuntimeError(
+            f"Given normalized_shape={list(normalized)}, expected input with shape [{', '.join(['*', *map(str, normalized)])}], "
+            f"but got input of size{list(shape)}"
+        )
+    axes = tuple(range(first, len(shape)))
+    return {"axis": axes, "eps": eps}, by_shape.standardized(shape, kind, axes, eps)
 
 
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:

@@ -19,7 +19,7 @@ from funcdiff.compat.torch._apply import (
     deliver,
     method,
 )
-from funcdiff.compat.torch._elementwise import binary, unary
+from funcdiff.compat.torch._elementwise import binary, unary, with_number
 from funcdiff.compat.torch._graph import ZeroNode
 from funcdiff.compat.torch._promotion import real_of, result_dtype
 from funcdiff.compat.torch._tensor import Tensor, wrap
@@ -287,35 +287,34 @@ method(_assigned(pow_, "pow"), "__ipow__")
 
 # --- products and quotients with a sum ---------------------------------------------------------------
 
-_Addcmul, _Addcdiv, _Lerp, _LerpByTensor = (
-    applied(name) for name in ("AddcmulBackward0", "AddcdivBackward0", "LerpBackward0", "LerpBackward1")
-)
+_addcmul = with_number("AddcmulBackward0", rules.addcmul)
+_addcdiv = with_number("AddcdivBackward0", rules.addcdiv)
+_lerp, _LerpByTensor = with_number("LerpBackward0", rules.lerp), applied("LerpBackward1")
 _Xlogy = composed("XlogyBackward0")
 
 
 @method
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
     """As `torch.addcmul`: ``input + value * tensor1 * tensor2``."""
-    made = call(_Addcmul, rules.addcmul, (input, tensor1, tensor2, value), _NO_PARAMS)
+    made = _addcmul(input, tensor1, tensor2, value)
     return made if out is None else deliver(made, out)
 
 
 @method
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1, out: Any = None) -> Any:
     """As `torch.addcdiv`: ``input + value * tensor1 / tensor2``."""
-    made = call(_Addcdiv, rules.addcdiv, (input, tensor1, tensor2, value), _NO_PARAMS)
+    made = _addcdiv(input, tensor1, tensor2, value)
     return made if out is None else deliver(made, out)
 
 
 @method
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = None) -> Any:
     """As `torch.lerp`: ``input + weight * (end - input)``."""
-    cls = _LerpByTensor if isinstance(weight, Tensor) else _Lerp
-    made = call(cls, rules.lerp, (input, end, weight), _NO_PARAMS)
+    if isinstance(weight, Tensor):
+        made = call(_LerpByTensor, rules.lerp, (input, end, weight), {})
+    else:
+        made = _lerp(input, end, None, weight)
     return made if out is None else deliver(made, out)
-
-
-_NO_PARAMS: dict[str, Any] = {}
 
 
 @method

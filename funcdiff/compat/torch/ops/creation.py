@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.compat.torch._apply import method
-from funcdiff.compat.torch._dtypes import FROM_NUMPY, INT64, Default, as_numpy, check_device
+from funcdiff.compat.torch._dtypes import FLOAT32, FROM_NUMPY, INT64, Default, as_numpy, check_device
 from funcdiff.compat.torch._errors import unsupported
 from funcdiff.compat.torch._graph import LEAF
 from funcdiff.compat.torch._promotion import number_type
@@ -180,7 +180,18 @@ def eye(
     n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False, **kwargs: Any
 ) -> Any:
     """As `torch.eye`."""
-    return made(np.eye(n, m, dtype=_typed(dtype, Default.real)), requires_grad, **kwargs)
+    kind = _typed(dtype, Default.real)
+    if 0 <= n * (n if m is None else m) <= _FEW:
+        return made(_identity(n, m, kind).copy(), requires_grad, **kwargs)
+    return made(np.eye(n, m, dtype=kind), requires_grad, **kwargs)
+
+
+_FEW = 4096
+
+
+@lru_cache(maxsize=64)
+def _identity(n: int, m: int | None, kind: Any) -> Any:
+    return np.eye(n, m, dtype=kind)
 
 
 def _like(function: Any, name: str, number: Any = None) -> Any:
@@ -271,14 +282,10 @@ def linspace(
         return made(x, requires_grad, **kwargs)
     if steps == 1:
         return made(np.array([start], kind), requires_grad, **kwargs)
-    first, last = kind.type(start), kind.type(end)
-    step = (last - first) / kind.type(steps - 1)
-    if kind == np.float32 and 1 < steps <= _FEW:  # a product of two floats is exact in double precision
-        half = steps // 2
-        x = _counts(steps) * float(step)
-        x[:half] += float(first)
-        x[half:] += float(last)
-        return made(x.astype(kind), requires_grad, **kwargs)
+    first, last, step = ends = _ends(start, end, steps, kind)
+    if kind is FLOAT32 and steps <= _FEW and math.isfinite(step):
+        x = _counts(steps).dot(ends).astype(kind)  # a product of two floats is exact in double precision
+        return made(x, requires_grad, **kwargs) if requires_grad or kwargs else wrap(x)
     n = np.arange(steps)
     half = steps // 2
     below = _fused(step, n[:half], first)
@@ -286,15 +293,22 @@ def linspace(
     return made(np.concatenate([below, above]).astype(kind), requires_grad, **kwargs)
 
 
-_FEW = 4096
+@lru_cache(maxsize=256)
+def _ends(start: Any, end: Any, steps: int, kind: Any) -> Any:
+    """Return the first number, the last and the step in the precision of a type."""
+    first, last = kind.type(start), kind.type(end)
+    with np.errstate(all="ignore"):
+        return np.array([first, last, (last - first) / kind.type(steps - 1)])
 
 
 @lru_cache(maxsize=256)
 def _counts(steps: int) -> Any:
-    """Return how many steps each place lies behind the first, or (negative) before the last."""
-    n = np.arange(steps, dtype=np.float64)
-    n[steps // 2 :] -= steps - 1
-    return n
+    """Return how often each place has the first number, the last, and the step (negative from the last)."""
+    places = np.arange(steps)
+    near_first = places < steps // 2
+    return np.stack([near_first, ~near_first, places - np.where(near_first, 0, steps - 1)], 1).astype(
+        np.float64
+    )
 
 
 def _fused(step: Any, n: Any, start: Any) -> Any:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, method, of_general, real_input
-from funcdiff.compat.torch.ops import reduction_rules
+from funcdiff.compat.torch._graph import LEAF, new_node, node_class
+from funcdiff.compat.torch._primitive_nodes import SingleNode
+from funcdiff.compat.torch._recorder import lift, lower
+from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
+from funcdiff.compat.torch._tensor import Tensor, new_tensor, wrap
+from funcdiff.compat.torch.ops import by_shape, reduction_rules
 from funcdiff.compat.torch.ops.axes import axis_of, reduced, single_axes
+from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import REGISTRY
 
+_ndarray = np.ndarray
+
 _logsumexp = of_general("LogsumexpBackward0", reduction_rules.logsumexp)
-_softmax = of_general("SoftmaxBackward0", reduction_rules.softmax)
-_log_softmax = of_general("LogSoftmaxBackward0", reduction_rules.log_softmax)
 _exp, _log, _stop, _max = (REGISTRY[name].function for name in ("exp", "log", "stop_gradient", "max"))
 
 
@@ -23,24 +32,60 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     return _logsumexp(real_input(input), params)
 
 
-def _normalised(operation: Any, input: Any, dim: Any, dtype: Any) -> Any:
-    if dtype is not None:
-        input = input.to(dtype)
-    elif input.value.dtype.kind in "biu":
-        input = real_input(input)
-    return operation(input, single_axes(dim, len(input.value.shape)))
+@lru_cache(maxsize=4096)
+def _made(make: Any, dim: int, shape: tuple[int, ...], kind: str) -> tuple[dict[str, Any], Any]:
+    """Return the parameters of an operation along one axis, and its computation, None for whole numbers."""
+    params = single_axes(dim, len(shape))
+    return params, None if kind in _INTEGERS else make(shape, kind, params["axis"])
 
 
-@method
-def softmax(input: Any, dim: int, dtype: Any = None) -> Any:
-    """As `torch.softmax`."""
-    return _normalised(_softmax, input, dim, dtype)
+_INTEGERS = np.typecodes["AllInteger"] + "?"
 
 
-@method
-def log_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
-    """As `torch.log_softmax`."""
-    return _normalised(_log_softmax, input, dim, dtype)
+def _normalising(name: str, node: str, function: Any, make: Any) -> Any:
+    """Make an operation along one axis; what `of_general` does is written out, for the sake of small tensors."""
+    cls = node_class(node, SingleNode)
+    primitive = function.primitive
+
+    def normalised(input: Any, dim: int, dtype: Any = None) -> Any:
+        if dtype is not None:
+            input = input.to(dtype)
+        value = input.value
+        params, compute = _made(make, dim, value.shape, value.dtype.char)
+        if compute is None:
+            return normalised(real_input(input), dim)
+        if type(value) is not _ndarray:
+            return lower(function(lift(input), **params))
+        token = silence(QUIETLY)
+        try:
+            out = compute(value)
+        finally:
+            unsilence(token)
+        if not STATE.recording:
+            return wrap(out)
+        result: Any = new_tensor(Tensor)
+        result.value, result.version = out, [0]
+        result.edge = result.base = None
+        edge = input.edge if input.base is None else input.current()
+        if edge is not None:
+            result.edge = new_node(
+                cls,
+                (input if edge is LEAF else edge,),
+                (primitive, type_of(out), params, out, out.shape, out.dtype),
+                (None, result.version),
+                (0, 0),
+            )
+        return result
+
+    normalised.__name__ = normalised.__qualname__ = name
+    normalised.__doc__ = f"As `torch.{name}`."
+    return method(normalised)
+
+
+softmax = _normalising("softmax", "SoftmaxBackward0", reduction_rules.softmax, by_shape.softmax)
+log_softmax = _normalising(
+    "log_softmax", "LogSoftmaxBackward0", reduction_rules.log_softmax, by_shape.log_softmax
+)
 
 
 @method

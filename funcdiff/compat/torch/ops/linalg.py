@@ -16,6 +16,7 @@ from funcdiff.compat.torch._not_covered import refuse
 from funcdiff.compat.torch._tensor import Tensor
 from funcdiff.compat.torch._views import in_place, view
 from funcdiff.compat.torch.ops import reductions
+from funcdiff.compat.torch.ops.arithmetic import mul
 from funcdiff.compat.torch.ops.shapes import as_column, reshape, unsqueeze
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.numpy.subscripts import explicit_subscripts
@@ -243,13 +244,14 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 @method
 def outer(input: Tensor, vec2: Tensor) -> Any:
     """As `torch.outer`."""
-    if input.ndim != 1 or vec2.ndim != 1:
+    x, y = input.value, vec2.value
+    if x.ndim != 1 or y.ndim != 1:
         raise RuntimeError(
-            f"outer: Expected 1-D argument {'self' if input.ndim != 1 else 'vec2'}, but got {input.ndim if input.ndim != 1 else vec2.ndim}-D"
+            f"outer: Expected 1-D argument {'self' if x.ndim != 1 else 'vec2'}, but got {y.ndim if x.ndim == 1 else x.ndim}-D"
         )
-    if type(input.value) is not np.ndarray:
+    if type(x) is not np.ndarray:
         return reshape(input, -1, 1) * vec2
-    return as_column(input) * vec2
+    return mul(as_column(input), vec2)
 
 
 ger = method(outer, "outer", "ger")

@@ -11,7 +11,7 @@ import funcdiff.numpy as fnp
 from funcdiff.compat.torch._apply import composed, composite, constant, deliver, method, of_general, of_linear
 from funcdiff.compat.torch._dtypes import int64
 from funcdiff.compat.torch._graph import node_class
-from funcdiff.compat.torch.ops import reduction_rules
+from funcdiff.compat.torch.ops import by_shape, reduction_rules
 from funcdiff.compat.torch.ops.axes import axes_of, reduced
 from funcdiff.compat.torch.ops.short import total
 from funcdiff.core.primitive import REGISTRY
@@ -128,11 +128,12 @@ def _correction(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
 
 @lru_cache(maxsize=4096)
 def _with_correction(
-    dim: Any, shape: tuple[int, ...], keepdim: bool, correction: float
-) -> tuple[dict[str, Any], float]:
-    """Return the parameters of a spread, and its degrees of freedom."""
-    params = reduced(dim, len(shape), keepdim)
-    return {**params, "correction": correction}, math.prod([shape[n] for n in params["axis"]]) - correction
+    make: Any, dim: Any, shape: tuple[int, ...], kind: str, keepdim: bool, correction: float
+) -> tuple[dict[str, Any], float, Any]:
+    """Return the parameters of a spread, its degrees of freedom, and its computation."""
+    params = {**reduced(dim, len(shape), keepdim), "correction": correction}
+    freedom = math.prod([shape[n] for n in params["axis"]]) - correction
+    return params, freedom, make(shape, kind, **params)
 
 
 _NO_FREEDOM = (
@@ -141,7 +142,7 @@ _NO_FREEDOM = (
 )
 
 
-def _spread(name: str, node: str, function: Any) -> Any:
+def _spread(name: str, node: str, function: Any, make: Any) -> Any:
     operation = of_general(node, function)
 
     def spread(
@@ -159,18 +160,18 @@ def _spread(name: str, node: str, function: Any) -> Any:
         dim, lost = _correction(axis if dim is None else dim, unbiased, correction)
         if type(dim) is list:
             dim = tuple(dim)
-        params, freedom = _with_correction(dim, value.shape, keepdim, lost)
+        params, freedom, made = _with_correction(make, dim, value.shape, value.dtype.char, keepdim, lost)
         if freedom <= 0 and value.size:
             warnings.warn(f"{name}{_NO_FREEDOM}", UserWarning, stacklevel=2)
-        return operation(input, params)
+        return operation(input, params, made)
 
     spread.__name__ = spread.__qualname__ = name
     spread.__doc__ = f"As `torch.{name}`."
     return method(spread)
 
 
-var = _spread("var", "VarBackward0", reduction_rules.var)
-std = _spread("std", "StdBackward0", reduction_rules.std)
+var = _spread("var", "VarBackward0", reduction_rules.var, by_shape.variance)
+std = _spread("std", "StdBackward0", reduction_rules.std, by_shape.deviation)
 
 
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy._core import umath
 
 import funcdiff.scipy.special  # noqa: F401  (registers the special functions)
-from funcdiff.compat.torch.ops.short import zero
+from funcdiff.compat.torch.ops.short import number, zero
 from funcdiff.core.declare import elementwise, general, multilinear
 from funcdiff.core.primitive import REGISTRY
 
@@ -164,8 +164,15 @@ def _several(count: int) -> Any:
     return lambda rng: [(tuple(rng.uniform(0.5, 1.5, 3) for _ in range(count)), {})]
 
 
+def _times(x: Any, factor: Any) -> Any:
+    """Multiply by a number, as an array if it can be one."""
+    if type(factor) is float and type(x) is np.ndarray and x.dtype.char in "fd":
+        return x * number(factor, x.dtype.char)
+    return factor * x
+
+
 addcmul: Any = elementwise(
-    lambda x, y, z, value: x + value * y * z,
+    lambda x, y, z, value: x + _times(y, value) * z,
     [
         1,
         lambda _out, _x, _y, z, value: value * z,
@@ -178,7 +185,7 @@ addcmul: Any = elementwise(
     holomorphic=True,
 )
 addcdiv: Any = elementwise(
-    lambda x, y, z, value: x + value * (y / z),
+    lambda x, y, z, value: x + _times(y / z, value),
     [
         1,
         lambda _out, _x, _y, z, value: value / z,
@@ -190,8 +197,10 @@ addcdiv: Any = elementwise(
     doc="``x + value * y / z``.",
     holomorphic=True,
 )
+
+
 lerp: Any = elementwise(
-    lambda x, y, weight: x + weight * (y - x),
+    lambda x, y, weight: x + _times(y - x, weight),
     [
         lambda _out, _x, _y, weight: 1 - weight,
         lambda _out, _x, _y, weight: weight,

@@ -20,11 +20,12 @@ from funcdiff.compat.torch._apply import (
 from funcdiff.compat.torch._dtypes import (
     dtype,
 )
-from funcdiff.compat.torch._graph import LEAF, node_class
+from funcdiff.compat.torch._graph import LEAF, new_node, node_class
 from funcdiff.compat.torch._recorder import stop
+from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, new_tensor, plain, wrap
+from funcdiff.compat.torch._views import rule_of_lens, view_onto
 from funcdiff.compat.torch._views import view as as_view
-from funcdiff.compat.torch._views import view_onto
 from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.core.recording import TracedArray
 from funcdiff.primitives.indexing import getitem
@@ -133,11 +134,22 @@ def reshape(input: Tensor, *shape: Any) -> Any:
     return linear(_Unsafe, p_reshape, clone(input), params) if found is None else found
 
 
+_RESHAPING = rule_of_lens(p_reshape)
+
+
 def as_column(input: Tensor) -> Any:
-    """Return a view of a vector as a matrix of one column."""
+    """Return a vector as a matrix of one column, to compute with: nobody writes through it."""
     value = input.value
-    shape = (value.size, 1)
-    return view_onto(_ViewNode, p_reshape, {"shape": shape}, input, value.reshape(shape))
+    out: Any = new_tensor(Tensor)
+    column = out.value = value[:, None]
+    out.version = input.version
+    out.edge = out.base = None
+    edge = input.edge if input.base is None else input.current()
+    if edge is not None and STATE.recording:
+        shape = column.shape
+        record = (_RESHAPING, 0, {"shape": shape}, value.shape, value.dtype, shape, None)
+        out.edge = new_node(_ViewNode, (input if edge is LEAF else edge,), record, None, None)
+    return out
 
 
 @method

@@ -6,6 +6,7 @@ The memory is shared as PyTorch shares it; for autograd such a view is the eleme
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,14 @@ def _seen(node: Any, x: Tensor, look: Any) -> Any:
     """Return the view that a function of arrays makes, which only moves elements."""
     params = {"positions": np.array(look(_positions(x.value.shape)))}
     if type(x.value) is TracedArray:
-        traced = lift(x)
-        found = elements_at(traced, **params)
-        return lower(link_view(traced, found, (elements_at, params)))
+        return _seen_traced(x, params)
     return view_onto(node, elements_at, params, x, look(x.value))
+
+
+def _seen_traced(x: Tensor, params: dict[str, Any]) -> Any:
+    traced = lift(x)
+    found = elements_at(traced, **params)
+    return lower(link_view(traced, found, (elements_at, params)))
 
 
 # --- diagonals and windows -------------------------------------------------------------------------------
@@ -79,20 +84,28 @@ _Diagonal = node_class("DiagonalBackward0")
 _Unfold = node_class("UnfoldBackward0")
 
 
-def _writable(found: Any, x: Any) -> Any:
-    """Return a view of an array that may be written if the array may."""
-    if x.flags.writeable:
-        found.flags.writeable = True
-    return found
-
-
 @method
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """As `torch.diagonal`."""
-    a, b = axis_of(dim1, input.ndim), axis_of(dim2, input.ndim)
+    value = input.value
+    a, b, params = _on_diagonal(value.shape, offset, dim1, dim2)
+    if type(value) is not np.ndarray:
+        return _seen_traced(input, params)
+    seen = value.diagonal(offset, a, b)
+    if value.flags.writeable:
+        seen.setflags(write=True)
+    return view_onto(_Diagonal, elements_at, params, input, seen)
+
+
+@lru_cache(maxsize=1024)
+def _on_diagonal(
+    shape: tuple[int, ...], offset: int, dim1: int, dim2: int
+) -> tuple[int, int, dict[str, Any]]:
+    """Return the axes of a diagonal, and which elements lie on it; the same for the same arguments."""
+    a, b = axis_of(dim1, len(shape)), axis_of(dim2, len(shape))
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return _seen(_Diagonal, input, lambda x: _writable(np.diagonal(x, offset, a, b), x))
+    return a, b, {"positions": _positions(shape).diagonal(offset, a, b).copy()}
 
 
 @method

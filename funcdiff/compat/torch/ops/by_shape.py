@@ -1,0 +1,246 @@
+"""Softmax, variance and standardisation as functions of an array alone, made for a shape, a type and axes.
+
+What they need beside the array (ones to sum by, numbers as arrays) is found once; for one short axis the sums
+are products with ones, repeated along the axis, so that what follows meets equal shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from funcdiff.compat.torch.ops.short import SHORT, largest, number, ones_along, spread_total, total
+
+Axis = tuple[int, ...]
+Computation = Callable[[Any], Any]
+
+
+def count(shape: tuple[int, ...], axis: Axis) -> float:
+    """Return the number of elements along axes, NaN instead of 0."""
+    return (shape[axis[0]] if len(axis) == 1 else math.prod([shape[n] for n in axis])) or math.nan
+
+
+# --- softmax -----------------------------------------------------------------------------------------
+
+
+def shifted(x: Any, axis: Axis) -> Any:
+    """Subtract the largest element along axes; where it is infinite this is NaN, as in PyTorch."""
+    return x - largest(x, axis=axis, keepdims=x.ndim != len(axis)) if x.size else x
+
+
+_ALL_DIGITS = 0.5, 1e37
+"""Between these is a sum of exponentials of which no part has overflown, or lost digits that count."""
+_FAR_FROM_LIMITS = 80.0**2
+"""The exponential of a number of smaller square is far from 0 and infinity, in single precision too."""
+_NO_CANCELLATION = 12.0**2
+"""A logarithm of smaller square is no larger than those of probabilities often are."""
+
+_exp: Any = np.exp
+_log: Any = np.log
+
+
+@lru_cache(maxsize=4096)
+def softmax(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation:
+    """Make the exponentials divided by their sum along axes."""
+    found = ones_along(shape, kind, axis)
+    ones: Any
+    ones, right = found or (None, False)
+    least, most = _ALL_DIGITS
+
+    def computed(x: Any) -> Any:
+        e = _exp(shifted(x, axis))
+        return e / spread_total(e, axis=axis)
+
+    def of_vector(x: Any) -> Any:
+        e = _exp(x)
+        sums = e.dot(ones)
+        return e / sums if least < sums.item(0) < most else computed(x)
+
+    def of_matrix(x: Any) -> Any:
+        flat = x.ravel()
+        if flat.dot(flat) < _FAR_FROM_LIMITS:
+            e = _exp(x)
+            return e / (e.dot(ones) if right else ones.dot(e))
+        return computed(x)
+
+    return computed if found is None else of_vector if len(shape) == 1 else of_matrix
+
+
+@lru_cache(maxsize=4096)
+def log_softmax(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation:
+    """Make the logarithm of the softmax along axes."""
+    found = ones_along(shape, kind, axis)
+    ones: Any
+    ones, right = found or (None, False)
+    copies = shape[axis[0]] if len(shape) > 1 else 1  # how often each logarithm stands there
+    small = _NO_CANCELLATION * copies
+
+    def computed(x: Any) -> Any:
+        y = shifted(x, axis)
+        return y - _log(spread_total(_exp(y), axis=axis))
+
+    def of_vector(x: Any) -> Any:
+        logs = _log(_exp(x).dot(ones))
+        return x - logs if logs.item(0) ** 2 < small else computed(x)
+
+    def of_matrix(x: Any) -> Any:
+        e = _exp(x)
+        logs = _log(e.dot(ones) if right else ones.dot(e))
+        flat = logs.ravel()
+        return x - logs if flat.dot(flat) < small else computed(x)
+
+    return computed if found is None else of_vector if len(shape) == 1 else of_matrix
+
+
+# --- spread ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _centring(n: int) -> Any:
+    """Return n times the matrix that subtracts the mean, in whole numbers: what is equal gives 0 exactly."""
+    return n * np.eye(n) - 1
+
+
+def _in_doubles(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation | None:
+    """Make n times the deviations of single precision from the mean along one short axis, in double precision."""
+    if kind != "f" or (found := ones_along(shape, "d", axis)) is None:
+        return None
+    matrix = _centring(shape[axis[0]])
+    return (
+        (lambda x: x.astype(np.float64).dot(matrix))
+        if found[1]
+        else (lambda x: matrix.dot(x.astype(np.float64)))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _sum_of_squares(shape: tuple[int, ...], kind: str, axis: Axis, keepdims: bool) -> Computation:
+    """Make the sum over axes of the squares of deviations."""
+    if kind in "FDG":
+        return lambda d: total(d.real * d.real + d.imag * d.imag, axis=axis, keepdims=keepdims)
+    if kind == "d" and 0 < math.prod(shape) <= SHORT:
+        if len(axis) == len(shape) and not keepdims:
+            return _square_of_flat
+        if len(shape) == 2 and len(axis) == 1:
+            n = shape[axis[0]]
+            ones = np.ones((n, 1) if keepdims and axis[0] else (1, n) if keepdims else n)
+            return (lambda d: (d * d).dot(ones)) if axis[0] else (lambda d: ones.dot(d * d))
+    return lambda d: total(d * d, axis=axis, keepdims=keepdims)
+
+
+def _square_of_flat(d: Any) -> Any:
+    flat = d.ravel()
+    return flat.dot(flat)
+
+
+@lru_cache(maxsize=4096)
+def variance(shape: tuple[int, ...], kind: str, axis: Axis, correction: float, keepdims: bool) -> Computation:
+    """Make the mean squared deviation from the mean along axes, by degrees of freedom.
+
+    As PyTorch's it is computed in double precision: the mean may be far larger than the spread.
+    """
+    narrow = kind in "fe"
+    own, wide = np.dtype(kind), "d" if narrow else kind
+    size = count(shape, axis)
+    freedom = max(size - correction, 0.0)
+    squares = _sum_of_squares(shape, wide, axis, keepdims)
+    scaled = _in_doubles(shape, kind, axis)
+    if scaled is not None:
+        divisor = number(size * size * freedom, "d")
+        return lambda x: (squares(scaled(x)) / divisor).astype(own)
+
+    def computed(x: Any) -> Any:
+        return squares(x - spread_total(x, axis=axis) / size) / freedom
+
+    return (lambda x: computed(x.astype(np.float64)).astype(own)) if narrow else computed
+
+
+@lru_cache(maxsize=4096)
+def deviation(
+    shape: tuple[int, ...], kind: str, axis: Axis, correction: float, keepdims: bool
+) -> Computation:
+    """Make the root of the variance."""
+    square = variance(shape, kind, axis, correction, keepdims)
+    return lambda x: np.sqrt(square(x))
+
+
+@lru_cache(maxsize=4096)
+def standardized(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> Computation:
+    """Make the deviations from the mean along axes, divided by the root of their mean square and `eps`."""
+    size = count(shape, axis)
+    scaled = _in_doubles(shape, kind, axis)
+    if scaled is None:
+
+        def computed(x: Any) -> Any:
+            d = x - spread_total(x, axis=axis) / size
+            return d / np.sqrt(spread_total(d * d, axis=axis) / size + eps)
+
+        return computed
+    own, right = np.dtype(kind), axis[0] == len(shape) - 1
+    shares, small = _shares(shape[axis[0]], size), number(size * size * eps, "d")
+
+    def of_few(x: Any) -> Any:
+        d = scaled(x)
+        square = d * d
+        mean = square.dot(shares) if right else shares.dot(square)
+        return (d / np.sqrt(mean + small)).astype(own)
+
+    return of_few
+
+
+@lru_cache(maxsize=4096)
+def inverse_deviation(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> Computation:
+    """Make one over the root of the variance and `eps` along axes, in the place of each element."""
+    size = count(shape, axis)
+    scaled = _in_doubles(shape, kind, axis)
+    if scaled is None:
+
+        def computed(x: Any) -> Any:
+            d = x - spread_total(x, axis=axis) / size
+            out = np.empty_like(x)
+            out[...] = 1 / np.sqrt(spread_total(d * d, axis=axis) / size + eps)
+            return out
+
+        return computed
+    own, right = np.dtype(kind), axis[0] == len(shape) - 1
+    shares, small, one = _shares(shape[axis[0]], size**3), number(eps, "d"), number(1, "d")
+
+    def of_few(x: Any) -> Any:
+        d = scaled(x)
+        square = d * d
+        variance = square.dot(shares) if right else shares.dot(square)
+        return (one / np.sqrt(variance + small)).astype(own)
+
+    return of_few
+
+
+@lru_cache(maxsize=256)
+def _shares(n: int, by: float, kind: str = "d") -> Any:
+    """Return the matrix that sums and divides, repeated along the axis."""
+    return np.full((n, n), 1 / by, kind)
+
+
+@lru_cache(maxsize=4096)
+def centred_against(shape: tuple[int, ...], kind: str, axis: Axis) -> Callable[[Any, Any], Any]:
+    """Make ``t - mean(t) - y * mean(t * y)`` along axes, for `t` and `y` of one shape."""
+    size = count(shape, axis)
+    found = ones_along(shape, kind, axis)
+
+    def computed(t: Any, y: Any) -> Any:
+        return t - spread_total(t, axis=axis) / size - y * (spread_total(t * y, axis=axis) / size)
+
+    if found is None:
+        return computed
+    means, right = _shares(shape[axis[0]], size, kind), found[1]
+
+    def of_few(t: Any, y: Any) -> Any:
+        along = t * y
+        if right:
+            return t - t.dot(means) - y * along.dot(means)
+        return t - means.dot(t) - y * means.dot(along)
+
+    return of_few
