@@ -16,6 +16,7 @@ from funcdiff import testing as testing
 from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
 from funcdiff.jit.compile import jit as jit
+from funcdiff.jit.keeping import release_memory as release_memory
 from funcdiff.storage import load as load
 from funcdiff.transforms.checkpoint import checkpoint as checkpoint
 from funcdiff.transforms.checkpoint_loop import checkpoint_loop as checkpoint_loop
@@ -86,6 +87,7 @@ __all__ = [
     "profiler",
     "pullback",
     "register_pytree_node",
+    "release_memory",
     "scan",
     "scipy",
     "stop_gradient",

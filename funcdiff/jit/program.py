@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
+from funcdiff.jit.keeping import keeps
 from funcdiff.jit.nesting import flatten_as, nest
 from funcdiff.jit.passes.pipeline import optimise, optimise_for
 from funcdiff.jit.passes.weakening import weaken
@@ -28,7 +29,12 @@ class Code:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.idle: list[Callable[..., Any]] = []
+        keeps(self)
         self.keeps = sum(k.size * k.dtype.itemsize for k in self.source.buffers) <= KEPT_BYTES
+
+    def release(self) -> None:
+        """Let the buffers go."""
+        self.idle.clear()
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Run on leaves; answer None where a watched value holds a NaN."""

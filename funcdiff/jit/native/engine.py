@@ -17,6 +17,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+from funcdiff.jit.keeping import keeps
 from funcdiff.jit.native.once import once
 
 LANES = 8  # of every vector, whatever the machine's width: sums don't depend on the machine
@@ -39,8 +40,19 @@ class Library:
         self._tracker = tracker
         self._keep = keep  # constants that the code reads
         self.size = size
-        for address in arenas:  # where the code keeps its memory between calls
+        self._arenas = arenas  # where the code keeps its memory between calls
+        if arenas:
+            keeps(self)
+        for address in arenas:
             weakref.finalize(self, _free, tracker, address).atexit = False
+
+    def release(self) -> None:
+        """Free the memory that the code keeps, unless a call has taken it."""
+        from funcdiff.jit.native import stacks
+
+        drop = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(stacks.address("fd.drop"))
+        for address in self._arenas:
+            drop(address)
 
     def address(self, name: str) -> int:
         """Return where an exported function starts."""

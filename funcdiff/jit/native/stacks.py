@@ -247,6 +247,13 @@ done:
   ret void
 }}
 
+; what a kernel keeps is given back, if no call has taken it
+define void @fd.drop(ptr %kept) {{
+  %chunk = atomicrmw xchg ptr %kept, ptr null seq_cst
+  call void @free(ptr %chunk)
+  ret void
+}}
+
 define i32 @fd.poll() {{
   %lock = call i32 @PyGILState_Ensure()
   %raised = call i32 @PyErr_CheckSignals()
@@ -264,6 +271,7 @@ DECLARED = {
     "fd.stacks.reserve": "declare i32 @fd.stacks.reserve(ptr, ptr, i64, i64)",
     "fd.stacks.grow": "declare i32 @fd.stacks.grow(ptr, ptr, i64)",
     "fd.stacks.add": "declare i32 @fd.stacks.add(ptr, ptr, ptr, ptr, i64, i64, i1)",
+    "fd.drop": "declare void @fd.drop(ptr)",
     "fd.poll": "declare i32 @fd.poll()",
 }
 _PYTHON = ("PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
+from funcdiff.jit.keeping import Kept
 from funcdiff.jit.native import (
     layout,
     wrapper_arguments,
@@ -153,4 +154,4 @@ def builtin(
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
     flat = [x for entry in captured for x in entry]
-    return new(ctypes.addressof(_definition()), (slow, words, library, [None] * (2 * outputs), *flat), None)
+    return new(ctypes.addressof(_definition()), (slow, words, library, Kept(2 * outputs), *flat), None)
