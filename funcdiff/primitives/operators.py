@@ -116,7 +116,7 @@ def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[TracedArray, Any]
 def _in_place(function: Callable[[Any, Any], Any], symbol: str) -> Callable[[TracedArray, Any], Any]:
     def operate(self: TracedArray, other: Any) -> Any:
         new = function(self, other)
-        if is_scalar_value(self) or type(new) is not TracedArray:
+        if is_scalar_value(self) or not _operand(new):
             return new  # NumPy scalars are immutable: the name is bound anew, as to what a class of the user's makes
         return store_in_place(self, new, symbol)
 

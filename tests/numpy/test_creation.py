@@ -222,3 +222,46 @@ def test_layout_follows_the_prototype():
 
     run(case(f, A))
     assert not is_traced(fd.jvp(f, A, A)[0])
+
+
+def _augmented(c):
+    c += 3.0
+
+
+VIEWS_OF_A_BUFFER = {
+    "all": lambda a: a[:],
+    "slice": lambda a: a[1:],
+    "ellipsis": lambda a: a[...],
+    "slice of a view": lambda a: a[:][1:],
+    "transpose": lambda a: a.T,
+    "reshape": lambda a: a.reshape(-1),
+    "ravel": lambda a: a.ravel(),
+    "view": lambda a: a.view(),
+    "new axis": lambda a: a[None],
+    "split": lambda a: np.split(a, [1])[1],
+    "squeeze": lambda a: np.squeeze(a[None]),
+    "flip": lambda a: np.flip(a),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS_OF_A_BUFFER)
+def test_a_buffer_and_its_views_see_each_others_writes(name):
+    view = VIEWS_OF_A_BUFFER[name]
+
+    def through_the_view(a):
+        _augmented(view(a))
+        return a
+
+    def through_the_buffer(a):
+        seen = view(a)
+        _augmented(a)
+        a *= 2.0
+        return seen
+
+    for f in (through_the_view, through_the_buffer):
+        expected = f(np.zeros(3))
+        for made in (fnp.zeros(3), fnp.zeros((2, 3))[0], fnp.zeros(3).copy(), fnp.array([0.0, 0.0, 0.0])):
+            assert_array_equal(np.asarray(f(made), dtype=float), expected)
+        assert_array_equal(
+            fd.jvp(lambda x: x * f(fnp.zeros(3)), np.ones(3), np.ones(3))[1], expected * np.ones(3)
+        )  # noqa: B023
