@@ -17,6 +17,8 @@ from funcdiff.core.tape import Tape as Tape
 from funcdiff.core.trees import register_pytree_node as register_pytree_node
 from funcdiff.jit.compile import jit as jit
 from funcdiff.jit.keeping import release_memory as release_memory
+from funcdiff.jit.threads import get_num_threads as get_num_threads
+from funcdiff.jit.threads import set_num_threads as set_num_threads
 from funcdiff.storage import load as load
 from funcdiff.transforms.checkpoint import checkpoint as checkpoint
 from funcdiff.transforms.checkpoint_loop import checkpoint_loop as checkpoint_loop
@@ -66,6 +68,7 @@ __all__ = [
     "elementwise_grad",
     "errors",
     "fori_loop",
+    "get_num_threads",
     "ggnvp",
     "grad",
     "hessian",
@@ -90,6 +93,7 @@ __all__ = [
     "release_memory",
     "scan",
     "scipy",
+    "set_num_threads",
     "stop_gradient",
     "testing",
     "trace",

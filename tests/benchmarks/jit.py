@@ -13,7 +13,7 @@ from funcdiff.jit.native.engine import why_not
 
 from . import c_yardstick
 from .peers import torch
-from .timing import Effort, Table, interleave, ratio
+from .timing import WALL, Effort, Table, interleave, ratio
 
 try:
     import jax
@@ -232,6 +232,46 @@ def compile_time(effort: Effort) -> Table:
     return Table("compile time of a value and gradient (budget: 100 us per record)", header, rows)
 
 
+def threads(effort: Effort) -> Table:
+    """Large loops on one thread and on two: time by the wall, at its least, as the second core is not always free."""
+
+    def residual(p: Any, u: Any) -> Any:
+        return np.stack([np.sin(p[0]) * u[0] - p[1], p[0] * p[1] * np.exp(u[1]) - u[0]])
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    large, count = (10, 10) if effort.tiny else (1_000_000, 200_000)
+    p, u = np.random.default_rng(0).random((2, count, 2))
+    programs: list[tuple[str, Any, tuple[Any, ...]]] = [
+        (f"chain {n}", fd.value_and_grad(chain(np)), (np.linspace(0.2, 0.9, n),))
+        for n in (large // 10, large, 10 * large)
+    ]
+    programs += [
+        (f"logsumexp {large}", fd.value_and_grad(logsumexp(np)), (np.linspace(0.2, 0.9, large),)),
+        (f"Rosenbrock {large}", fd.value_and_grad(rosenbrock), (np.linspace(0.2, 0.9, large),)),
+        (f"vmap(jacobian) {count}", fd.vmap(fd.jacobian(residual)), (p, u)),
+    ]
+    rows = []
+    for name, f, args in programs:
+        step = jit(f)
+
+        def on(threads: int, step: Any = step, args: Any = args) -> Callable[[], Any]:
+            def call() -> Any:
+                if fd.get_num_threads() != threads:
+                    fd.set_num_threads(threads)
+                return step(*args)
+
+            return call
+
+        times = interleave({"one": on(1), "two": on(2)}, effort, WALL)
+        gain = times["one"].minimum / times["two"].minimum
+        rows.append((name, times["one"].us(), times["two"].us(), f"{gain:.2f}"))
+    fd.set_num_threads(1)
+    header = ("program", "1 thread us", "2 threads us", "gain of the minima")
+    return Table("threads over large loops, min/median of time by the wall (target: 1.4)", header, rows)
+
+
 def compiled(effort: Effort) -> list[Table]:
     return [
         trivial(effort),
@@ -240,5 +280,6 @@ def compiled(effort: Effort) -> list[Table]:
         sums(effort),
         batches(effort),
         matrices(effort),
+        threads(effort),
         compile_time(effort),
     ]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import process_time_ns
+from time import perf_counter_ns, process_time_ns
 from typing import Any
+
+Clock = Callable[[], int]  # nanoseconds
+WALL: Clock = perf_counter_ns
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ TINY = Effort(rounds=1, seconds=0.0, tiny=True)
 
 @dataclass(frozen=True)
 class Time:
-    """Seconds of CPU time for one call, round by round."""
+    """Seconds for one call, of CPU time if nothing else is said, round by round."""
 
     rounds: tuple[float, ...]
 
@@ -46,29 +49,31 @@ class Time:
         return statistics.median(a / b for a, b in zip(self.rounds, other.rounds, strict=True))
 
 
-def interleave(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Time]:
+def interleave(
+    contestants: Mapping[str, Callable[[], Any]], effort: Effort, clock: Clock = process_time_ns
+) -> dict[str, Time]:
     """Each contestant in turn, round after round, so that drifting clocks don't favour any."""
-    number = {name: repetitions(call, effort.seconds) for name, call in contestants.items()}
+    number = {name: repetitions(call, effort.seconds, clock) for name, call in contestants.items()}
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(effort.rounds):
         for name, call in contestants.items():
-            times[name].append(seconds(call, number[name]))
+            times[name].append(seconds(call, number[name], clock))
     return {name: Time(tuple(taken)) for name, taken in times.items()}
 
 
-def repetitions(call: Callable[[], Any], target: float) -> int:
+def repetitions(call: Callable[[], Any], target: float, clock: Clock = process_time_ns) -> int:
     """How many calls take about `target` seconds; the first call is a warm-up."""
     call()
-    once = seconds(call, 1)
+    once = seconds(call, 1, clock)
     return max(1, int(target / max(once, 1e-7)))
 
 
-def seconds(call: Callable[[], Any], number: int) -> float:
+def seconds(call: Callable[[], Any], number: int, clock: Clock = process_time_ns) -> float:
     calls = range(number)
-    start = process_time_ns()
+    start = clock()
     for _ in calls:
         call()
-    return (process_time_ns() - start) * 1e-9 / number
+    return (clock() - start) * 1e-9 / number
 
 
 @dataclass

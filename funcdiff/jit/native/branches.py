@@ -58,7 +58,7 @@ def _lowered(low: Lowering, record: Record) -> list[Array]:
 
 def _side(f: Function, body: Tape, name: str, operands: list[Array]) -> BodyLowering:
     """Lower one side."""
-    one = BodyLowering(prepared(body), name, f"{name.rpartition('.')[2]}.", f.low.weak)
+    one = BodyLowering(prepared(body), name, f"{name.rpartition('.')[2]}.", f.low.weak, f.low.threads)
     for v, x in zip(one.tape.inputs, operands, strict=True):
         one.arrays[v.number] = _operand(f, one, v.type, x)
     one.records()

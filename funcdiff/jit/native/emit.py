@@ -11,6 +11,7 @@ from funcdiff.jit.native.engine import ARENA
 from funcdiff.jit.native.loops import Loops
 from funcdiff.jit.native.nodes import BYTES, Base, Call, Group, Invocation, Memory, Node
 from funcdiff.jit.native.operations import IN_MEMORY, TYPES, Lines, literal
+from funcdiff.jit.native.threaded import Threaded, axis_for_threads, is_large
 
 STACK = 1 << 14  # bytes of temporaries up to which they lie on the stack
 ALIGNMENT = 64
@@ -20,7 +21,13 @@ class Emitter(Lines):
     """Writes one kernel."""
 
     def __init__(
-        self, name: str, groups: Sequence[Group], bases: Sequence[Base], arena: int, uses_stacks: bool = False
+        self,
+        name: str,
+        groups: Sequence[Group],
+        bases: Sequence[Base],
+        arena: int,
+        uses_stacks: bool = False,
+        threads: bool = False,
     ) -> None:
         super().__init__()
         self.kernel = name
@@ -32,6 +39,10 @@ class Emitter(Lines):
         self.failures: list[tuple[str, str]] = []  # codes with which to leave, and from where
         self.work = 0
         self.elsewhere = 0  # operations among them of functions that are called
+        self.threads = threads  # share large loop nests among threads
+        self.parts: list[str] = []  # functions that loop nests have become
+        self.contexts: list[str] = []  # memory for what these are given
+        self.is_large = False  # some loop nest is worth several threads
 
     # --- the whole -------------------------------------------------------------------------------
 
@@ -48,22 +59,28 @@ class Emitter(Lines):
             code = "%code"
         self._release()
         self.put(f"ret i32 {code}")
-        body = "\n".join(self.lines)
+        body = "\n".join([*self.contexts, *self.lines])
         head = f"define i32 @{self.kernel}(ptr noalias %pointers) {{\nentry:\n"
         for base in self.bases:
             if base.constant is not None:
                 self.declare(f"@{base.name} = external global i8")
         for name in self.kept:
             self.declare(f"@{name} = global ptr null")
-        return f"{head}{body}\n}}\n"
+        return "\n".join([f"{head}{body}\n}}\n", *self.parts])
 
     def run(self, groups: Sequence[Group]) -> None:
         """Write groups in order."""
         for group in groups:
-            if group.space:
-                Loops(self, group).emit()
-            else:
+            if not group.space:
                 self._straight(group)
+                continue
+            self.work += len(group.nodes) * group.size
+            self.is_large |= is_large(group)
+            axis = axis_for_threads(group) if self.threads else None
+            nest = Loops(self, group) if axis is None else Threaded(self, group, axis)
+            for memory, value in group.fills:
+                self.fill(memory, value)
+            nest.emit()
 
     def leave(self, *codes: str) -> None:
         """Start the block in which all ways out meet, with their codes."""
@@ -232,13 +249,6 @@ class Emitter(Lines):
             self.start(label)
         else:
             self.put(f"store {result} {self.let(called)}, {to}")
-
-    def scalar(self, node: Node) -> str:
-        """Return a number's text."""
-        if node.op == "constant":
-            return literal(node.detail, node.kind)
-        assert node.text is not None, node
-        return str(node.text)
 
     def _guard(self, node: Node, value: Any) -> None:
         """Leave where a guard does not see what it saw when the program was recorded."""

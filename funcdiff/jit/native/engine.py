@@ -58,6 +58,10 @@ class Library:
         """Return where an exported function starts."""
         return int(self._tracker[name])
 
+    def keep(self, other: Any) -> None:
+        """Let something live as long as this."""
+        self._keep = (self._keep, other)
+
 
 class Engine:
     """A compiler for this machine."""

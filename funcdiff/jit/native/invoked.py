@@ -24,8 +24,8 @@ OUTSIDE = 0  # the place of memory that a pointer of the function's points to
 class FunctionText(Emitter):
     """Writes a function line by line; `bases` are those of what is lowered into it."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name, (), [], 0)
+    def __init__(self, name: str, threads: bool) -> None:
+        super().__init__(name, (), [], 0, threads=threads)
         self.own: list[Base] = []
         self.bases = self.own
         self.head = ""
@@ -35,7 +35,7 @@ class FunctionText(Emitter):
         for base in self.own:
             if base.constant is not None:
                 self.declare(f"@{base.name} = external global i8")
-        return "\n".join([self.head, *self.lines, "}\n"])
+        return "\n".join([self.head, *self.contexts, *self.lines, "}\n", *self.parts])
 
     def load(self, name: str, kind: str, pointer: str, offset: int) -> None:
         """Load a number and call it by a name."""
@@ -58,7 +58,7 @@ class Function:
     def __init__(self, low: Lowering, name: str) -> None:
         self.low = low
         self.name = name
-        self.out = FunctionText(name)
+        self.out = FunctionText(name, low.threads)
         self.stage = 0
         self.parameters: list[str] = []
         self.arguments: list[Any] = []

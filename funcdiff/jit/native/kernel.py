@@ -11,6 +11,7 @@ from funcdiff.jit.native.pairwise import declarations
 OPTIMISED = 3000  # lines of IR up to which LLVM chooses the instructions of a function with care
 RARE = 32  # times its own operations, which what a function calls takes at least if it is not worth care
 _NAME = re.compile(r"@[\w.]+")
+_INTERNAL = re.compile(r"\Adefine internal")  # of a function itself, not of the parts of its loops
 _HEAD = re.compile(r"define internal (i32 @[\w.]+\([^)]*\))")
 
 
@@ -36,6 +37,8 @@ class Kernel:
         a loop.
     weakened : bool
         Whether it takes the slow path where a product keeps a zero zero.
+    is_large, is_shared : bool
+        Whether it has loops that are worth several threads, and whether some are shared among threads.
     """
 
     def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
@@ -56,6 +59,8 @@ class Kernel:
         self.careful = len(emitter.lines) <= OPTIMISED and elsewhere <= RARE * (self.work - elsewhere)
         self.kept = emitter.kept
         self.weakened = False
+        self.is_large: bool = emitter.is_large or any(f.is_large for f in functions)
+        self.is_shared: bool = bool(emitter.parts) or any(f.is_shared for f in functions)
 
 
 def modules(kernels: Sequence[Kernel]) -> dict[bool, str]:
@@ -69,7 +74,7 @@ def modules(kernels: Sequence[Kernel]) -> dict[bool, str]:
         texts = [declarations(line for one in own for line in one.declared)]
         if len(own) < len(every):
             texts += [f"declare {m[1]}" for one in every if one.careful is not careful for m in _head(one)]
-            texts += [one.text.replace("define internal", "define", 1) for one in own]
+            texts += [_INTERNAL.sub("define", one.text) for one in own]
         else:
             texts += [one.text for one in own]
         found[careful] = "\n".join(texts)

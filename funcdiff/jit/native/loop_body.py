@@ -46,8 +46,10 @@ def prepared_weak(body: Tape, carries: int) -> Weak | None:
 class BodyLowering(Lowering):
     """Lowers a tape into the middle of a function."""
 
-    def __init__(self, tape: Tape, name: str, prefix: str = "", weak: bool = True) -> None:
-        super().__init__(tape, name, weak)
+    def __init__(
+        self, tape: Tape, name: str, prefix: str = "", weak: bool = True, threads: bool = False
+    ) -> None:
+        super().__init__(tape, name, weak, threads)
         self.prefix = prefix
         self.looped: set[int] | None = None  # what loops over all elements read and write
 

@@ -48,13 +48,15 @@ class _LoopFunction(LoopText):
         weak = prepared_weak(spec.body, spec.carries) if low.weak else None
         if weak is not None and not _is_latency_bound(weak):
             weak = None
-        body = BodyLowering(prepared(spec.body) if weak is None else weak.tape, f.name, weak=low.weak)
+        tape = prepared(spec.body) if weak is None else weak.tape
+        body = BodyLowering(tape, f.name, "", low.weak, low.threads)
         super().__init__(spec, f, body, weak)
         self.lowerings = [self.body]
         self.counters = counters(spec)
         if self.spec.cond is not None:
             condition = prepared(self.spec.cond)
-            self.lowerings.append(BodyLowering(condition, f"{self.f.name}.cond", "cond.", low.weak))
+            name = f"{self.f.name}.cond"
+            self.lowerings.append(BodyLowering(condition, name, "cond.", low.weak, low.threads))
         self.small: dict[str, list[Array]] = {}  # of invariants, by pointer
 
     def lower(self) -> list[Array]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.native.inlining import LONG, ROOM
 from funcdiff.jit.native.interleaved import Interleaved
 from funcdiff.jit.native.nodes import Accumulation, Group, Reduction
-from funcdiff.jit.native.operations import IDENTITY, IN_MEMORY, TYPES, literal, vector
+from funcdiff.jit.native.operations import IDENTITY, IN_MEMORY, TYPES, Lines, literal, vector
 from funcdiff.jit.native.pairwise import PAIRWISE
 from funcdiff.jit.native.vectors import Vectors
-
-if TYPE_CHECKING:
-    from funcdiff.jit.native.emit import Emitter
 
 BLOCK = 1024  # elements whose sum is one number of the pairwise sum; does not depend on the machine
 SMALL = 100  # nodes up to which the last elements of a row have code of their own
@@ -28,7 +24,7 @@ _IOTA = ", ".join(f"i64 {n}" for n in range(LANES))
 class Loops(Vectors):
     """Writes the loop nest of one group."""
 
-    def __init__(self, out: Emitter, group: Group) -> None:
+    def __init__(self, out: Lines, group: Group) -> None:
         super().__init__(out, group)
         self.inner = [n for n in group.nodes if self.is_vector(n)]
         self.carried: list[Reduced] = [
@@ -39,15 +35,19 @@ class Loops(Vectors):
 
     def emit(self) -> None:
         """Write the nest."""
-        out, group = self.out, self.group
-        out.work += len(group.nodes) * group.size
-        for memory, value in group.fills:
-            out.fill(memory, value)
+        group = self.group
         if not group.size:
             for reduction in group.reductions:
                 identity = IDENTITY[reduction.name][reduction.node.kind]
                 reduction.result.text = literal(identity, reduction.node.kind)
             return
+        self.nest()
+        for reduction in group.reductions:
+            self._finish(reduction)
+
+    def nest(self) -> None:
+        """Write the loops."""
+        out, group = self.out, self.group
         for node in group.nodes:
             if not self.is_vector(node):
                 self.node(node)
@@ -56,15 +56,19 @@ class Loops(Vectors):
         out.lines = []
         if outer:
             out.block = f"{self.id}.h{outer - 1}"
-        if self._is_parted():
+        self.row()
+        inner, after = out.lines, out.block
+        out.lines, out.block = lines, before
+        self._around(inner, after)
+
+    def row(self) -> None:
+        """Write the loops over the last axis."""
+        if self.is_parted():
             self._stretches()
         else:
             self._masked()
-        inner, after = out.lines, out.block
-        out.lines, out.block = lines, before
-        self._nest(inner, after)
 
-    def _is_parted(self) -> bool:
+    def is_parted(self) -> bool:
         """Tell whether full vectors have a loop without masks, and what is left after them code of its own."""
         if self.group.scatters or self.length % (LANES if self.blocks == 1 else BLOCK) == 0:
             return True
@@ -83,10 +87,14 @@ class Loops(Vectors):
 
     # --- outer loops -----------------------------------------------------------------------------
 
-    def _nest(self, inner: list[str], inside: str) -> None:
+    def bounds(self, axis: int) -> tuple[str, str]:
+        """Return where the loop over an outer axis starts and ends."""
+        return "0", str(self.group.space[axis])
+
+    def _around(self, inner: list[str], inside: str) -> None:
         """Write the loops around what stands inside of them, which ends in the block `inside`."""
-        out, space = self.out, self.group.space
-        outer = len(space) - 1
+        out = self.out
+        outer = len(self.group.space) - 1
         out.lines += self.by_depth[0]
         heads: list[tuple[str, int]] = []
         for axis in range(outer):
@@ -96,7 +104,8 @@ class Loops(Vectors):
             out.start(head)
             heads.append((head, len(out.lines)))
             out.lines.append(
-                f"  {self.index[axis]} = phi i64 [ 0, %{before} ], [ {self.index[axis]}.next, %LATCH{axis} ]"
+                f"  {self.index[axis]} = phi i64 [ {self.bounds(axis)[0]}, %{before} ], "
+                f"[ {self.index[axis]}.next, %LATCH{axis} ]"
             )
             out.lines += self.by_depth[axis + 1]
         out.lines += inner
@@ -105,13 +114,11 @@ class Loops(Vectors):
             head, at = heads[axis]
             i = self.index[axis]
             out.put(f"{i}.next = add i64 {i}, 1")
-            more = out.let(f"icmp ult i64 {i}.next, {space[axis]}")
+            more = out.let(f"icmp ult i64 {i}.next, {self.bounds(axis)[1]}")
             after = f"{self.id}.e{axis}"
             out.put(f"br i1 {more}, label %{head}, label %{after}")
             out.lines[at] = out.lines[at].replace(f"%LATCH{axis}", f"%{out.block}")
             out.start(after)
-        for reduction in self.group.reductions:
-            self._finish(reduction)
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -120,7 +127,7 @@ class Loops(Vectors):
         out = self.out
         full, left = divmod(self.length, BLOCK) if self.blocks > 1 else (0, self.length)
         if full == 1:
-            self._flush(self._stretch("0", BLOCK), "0")
+            self.flush(self.stretch("0", BLOCK), "0")
         elif full:
             before, head, after = out.block, f"{self.id}.b", f"{self.id}.be"
             out.put(f"br label %{head}")
@@ -128,27 +135,27 @@ class Loops(Vectors):
             at = len(out.lines)
             start = f"%{self.id}.from"
             out.put(f"{start} = phi i64 [ 0, %{before} ], [ {start}.next, %BLOCKS ]")
-            self._flush(self._stretch(start, BLOCK), start)
+            self.flush(self.stretch(start, BLOCK), start)
             out.put(f"{start}.next = add i64 {start}, {BLOCK}")
             more = out.let(f"icmp ult i64 {start}.next, {full * BLOCK}")
             out.put(f"br i1 {more}, label %{head}, label %{after}")
             out.lines[at] = out.lines[at].replace("%BLOCKS", f"%{out.block}")
             out.start(after)
         if left:
-            self._flush(self._stretch(str(full * BLOCK), left), str(full * BLOCK))
+            self.flush(self.stretch(str(full * BLOCK), left), str(full * BLOCK))
 
-    def _stretch(self, start: str, count: int) -> dict[int, str]:
+    def stretch(self, start: str, count: int) -> dict[int, str]:
         """Write so many elements; return what they are reduced to."""
         vectors, rest = divmod(count, LANES)
         beside = SIDE_BY_SIDE if self.carried and self._is_light() else 1
         beside = max(1, min(beside, vectors))
         steps, more = divmod(vectors, beside)
-        sums = [self._identities() for _ in range(beside)]
+        sums = [self.identities() for _ in range(beside)]
         if steps == 1:
             more += beside
         elif steps:
             step = beside * LANES
-            sums = self._loop(start, self._plus(start, steps * step), step, sums)
+            sums = self.loop(start, self._plus(start, steps * step), step, sums)
         at = (vectors - more) * LANES
         for n in range(more):
             sums[n % beside] = self._vector(self._plus(start, at + n * LANES), sums[n % beside])
@@ -169,7 +176,8 @@ class Loops(Vectors):
             return start
         return str(int(start) + count) if start.isdigit() else self.out.let(f"add i64 {start}, {count}")
 
-    def _identities(self) -> dict[int, str]:
+    def identities(self) -> dict[int, str]:
+        """Return with what reductions begin."""
         return {
             id(
                 one
@@ -184,7 +192,7 @@ class Loops(Vectors):
             for one in self.carried
         }
 
-    def _loop(self, start: str, end: str, step: int, given: list[dict[int, str]]) -> list[dict[int, str]]:
+    def loop(self, start: str, end: str, step: int, given: list[dict[int, str]]) -> list[dict[int, str]]:
         """Write a loop over vectors, as many side by side as accumulators are given; return their last values."""
         out, before = self.out, self.out.block
         loop, after = out.label(f"{self.id}.inner"), out.label(f"{self.id}.after")
@@ -194,7 +202,7 @@ class Loops(Vectors):
         head = len(out.lines)
         names = [{key: out.name() for key in sums} for sums in given]
         index = i
-        if self.length % LANES and step == LANES and not self._is_parted():
+        if self.length % LANES and step == LANES and not self.is_parted():
             if self._may_overlap():
                 last = self.length - LANES
                 index = out.let(f"call i64 @llvm.umin.i64(i64 {i}, i64 {last})")
@@ -268,8 +276,8 @@ class Loops(Vectors):
             out.put(f"{start}.next = add i64 {start}, {BLOCK}")
             cut = out.let(f"icmp ult i64 {start}.next, {self.length}")
             end = out.let(f"select i1 {cut}, i64 {start}.next, i64 {self.length}")
-        (found,) = self._loop(start, end, LANES, [self._identities()])
-        self._flush(found, start)
+        (found,) = self.loop(start, end, LANES, [self.identities()])
+        self.flush(found, start)
         if self.blocks > 1:
             after = f"{self.id}.be"
             out.put(f"br i1 {cut}, label %{head}, label %{after}")
@@ -278,7 +286,7 @@ class Loops(Vectors):
 
     # --- what rows are reduced to ----------------------------------------------------------------
 
-    def _flush(self, found: dict[int, str], start: str) -> None:
+    def flush(self, found: dict[int, str], start: str) -> None:
         """Put away what a row, or a block of it, has been reduced to."""
         for one in self.carried:
             self._put_away(one, self.out.horizontal(one.name, one.node.kind, found[id(one)]), start)

@@ -44,7 +44,7 @@ Space = tuple[tuple[int, ...], bool]
 class Lowering:
     """Turns one tape into groups."""
 
-    def __init__(self, tape: Tape, name: str = "kernel", weak: bool = True) -> None:
+    def __init__(self, tape: Tape, name: str = "kernel", weak: bool = True, threads: bool = False) -> None:
         self.tape = tape
         self.name = name
         self.groups: dict[tuple[int, tuple[int, ...], bool], Group] = {}
@@ -62,6 +62,7 @@ class Lowering:
         self.uses_stacks = False
         self.weak = weak  # loops may have ordinary products, and give up where they find a NaN
         self.weakened = False
+        self.threads = threads  # share large loop nests among threads
         self.readers: dict[int, list[Record]] | None = None
         self.returned: set[int] = set()
 
@@ -72,7 +73,7 @@ class Lowering:
         self.records()
         self._guards()
         self._outputs()
-        made = Kernel(Emitter(self.name, *self.arranged(), self.uses_stacks), self.functions)
+        made = Kernel(Emitter(self.name, *self.arranged(), self.uses_stacks, self.threads), self.functions)
         made.weakened = self.weakened
         return made
 

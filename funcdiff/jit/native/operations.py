@@ -101,6 +101,13 @@ class Lines:
             return str(base.at.text)
         return f"@{base.name}" if base.constant is not None else f"%{base.name}"
 
+    def scalar(self, node: Node) -> str:
+        """Return a number's text."""
+        if node.op == "constant":
+            return literal(node.detail, node.kind)
+        assert node.text is not None, node
+        return str(node.text)
+
     # --- operations ------------------------------------------------------------------------------
 
     def operation(self, node: Node, args: Sequence[str], lanes: int, lines: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY, General
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
-from funcdiff.jit.native import entered, wrapper  # noqa: F401  handlers are entered
+from funcdiff.jit.native import entered, pool, wrapper  # noqa: F401  handlers are entered
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
@@ -23,6 +24,7 @@ from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
+from funcdiff.jit.threads import get_num_threads, when_set
 from funcdiff.transforms.loops.stack import Stack
 
 FEW = 1000  # elements of operands on which it is tried out what a record makes
@@ -53,9 +55,12 @@ class Native:
         slow: Callable[..., Any],
         number: int = 0,
         weak: bool = True,
+        threads: bool | None = None,
     ) -> None:
-        self.kernel = Lowering(tape, f"kernel{number}", weak).lower()
+        self._threads = _has_threads() if threads is None else threads
+        self.kernel = Lowering(tape, f"kernel{number}", weak, self._threads).lower()
         self._tape = tape
+        self._number, self._weak = number, weak
         self._careful: Native | None = None  # the same with products that keep a zero zero
         self.types = [_canonical(v.type) for v in tape.inputs]
         self.outputs = [_canonical(kind(a)) for a in tape.outputs]
@@ -80,6 +85,24 @@ class Native:
         )
         self.call = self.within(self._regular, ())
         self._second_try = self.within(self._slow, ())
+        if self.kernel.is_large and not self._threads:
+            _large.add(self)
+            _share_all()
+
+    def share(self) -> None:
+        """Compile once more, with large loops that are shared among threads."""
+        again = Native(
+            self._tape, self.nesting, self.floats, self._slow, self._number, self._weak, threads=True
+        )
+        if not again.kernel.is_shared:
+            return
+        try:
+            compile_natives([again])
+        except NotNative:  # a warning has said why
+            return
+        self._library.keep(again._library)  # a builtin may outlive this object
+        self.kernel = again.kernel
+        wrapper.exchange(self._table, again._library.address(again.kernel.name))
 
     def within(self, slow: Any, captured: Sequence[tuple[Any, ...]]) -> Any:
         """Return the builtin with something else to call where a check fails, and captured objects to check."""
@@ -99,6 +122,23 @@ class Native:
         return self._slow(*leaves)
 
 
+_large: weakref.WeakSet[Native] = weakref.WeakSet()  # compiled for one thread, with large loops
+
+
+def _has_threads() -> bool:
+    return get_num_threads() > 1 and pool.is_available()
+
+
+def _share_all() -> None:
+    """Compile once more what has been compiled for one thread, if there are several."""
+    while _large and _has_threads():
+        try:
+            one = _large.pop()
+        except KeyError:  # gone meanwhile
+            break
+        one.share()
+
+
 def compile_natives(natives: Sequence[Native]) -> None:
     """Compile kernels as one module; raises `NotNative` if LLVM does not take it."""
     kernels = [n.kernel for n in natives]
@@ -115,6 +155,9 @@ def compile_natives(natives: Sequence[Native]) -> None:
         raise NotNative from error
     for native in natives:
         native.load(library)
+
+
+when_set(_share_all)
 
 
 def native(tape: Tape, nesting: Nesting, floats: bool, slow: Callable[..., Any]) -> Native:

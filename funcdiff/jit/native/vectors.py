@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.native.interleaved import Interleaved
 from funcdiff.jit.native.nodes import BYTES, Accumulation, Group, Memory, Node, Scatter, Store
-from funcdiff.jit.native.operations import IN_MEMORY, SUFFIX, TYPES, literal, vector
-
-if TYPE_CHECKING:
-    from funcdiff.jit.native.emit import Emitter
+from funcdiff.jit.native.operations import IN_MEMORY, SUFFIX, TYPES, Lines, literal, vector
 
 
 class Vectors:
@@ -21,7 +18,7 @@ class Vectors:
     along the last axis is written for the vector at `index[-1]`, of whose lanes those in `mask` are elements.
     """
 
-    def __init__(self, out: Emitter, group: Group) -> None:
+    def __init__(self, out: Lines, group: Group) -> None:
         self.out = out
         self.group = group
         self.last = len(group.space) - 1

@@ -137,6 +137,11 @@ def table(
     )
 
 
+def exchange(words: bytes, kernel: int) -> None:
+    """Let all builtins that have a table call another kernel, from their next calls on."""
+    ctypes.c_int64.from_address(id(words) + layout.BYTES).value = kernel  # nobody else has seen these bytes
+
+
 def _steps(nesting: Nesting) -> list[tuple[int, int]]:
     """Return how to build nested containers with a stack: leaves are pushed, containers take their parts off it."""
     if isinstance(nesting, int):
