@@ -99,20 +99,21 @@ def linear(cls: Any, function: Any, x: Tensor, params: dict[str, Any]) -> Any:
 def of_linear(function: Any, impl: Any = None) -> Any:
     """Make the operation of a linear primitive of one argument: ``operation(cls, x, params)`` makes one node.
 
-    `impl` is quicker than the primitive's, and itself sees to NumPy's warnings.
+    `impl` is quicker than the primitive's, and itself sees to NumPy's warnings.  ``operation(cls, x, params, made)``
+    computes with a function of `x` alone, which has been made for its shape and the parameters.
     """
     primitive = function.primitive
     rule = rule_of(primitive)
     compute = impl or primitive.impl
     warns = impl is None
 
-    def operation(cls: Any, x: Tensor, params: dict[str, Any]) -> Any:
+    def operation(cls: Any, x: Tensor, params: dict[str, Any], made: Any = None) -> Any:
         value = x.value
         if type(value) is not _ndarray:
             return lower(function(lift(x), **params))
         token = silence(QUIETLY) if warns else None
         try:
-            result = wrap(compute(value, **params))
+            result = wrap(made(value) if made is not None else compute(value, **params))
         finally:
             if warns:
                 unsilence(token)

@@ -34,66 +34,96 @@ def shifted(x: Any, axis: Axis) -> Any:
 
 _ALL_DIGITS = 0.5, 1e37
 """Between these is a sum of exponentials of which no part has overflown, or lost digits that count."""
-_FAR_FROM_LIMITS = 80.0**2
-"""The exponential of a number of smaller square is far from 0 and infinity, in single precision too."""
-_NO_CANCELLATION = 12.0**2
-"""A logarithm of smaller square is no larger than those of probabilities often are."""
+_NO_CANCELLATION = -12.0, 12.0
+"""Between these is a logarithm no larger than those of probabilities often are."""
 
 _exp: Any = np.exp
 _log: Any = np.log
 
 
+def _few_places(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...] | None:
+    """Return where what is repeated along the axis of a matrix stands, if it takes no longer to look there.
+
+    An element is read in 0.04 us; the smallest and the largest are found in 0.4.
+    """
+    places = tuple(range(0, math.prod(shape), shape[1]) if axis[0] else range(shape[1]))
+    return places if len(places) <= 8 else None
+
+
+def _within(x: Any, low: float, high: float) -> bool:
+    flat = x.ravel()
+    return low < flat.item(flat.argmin()) and flat.item(flat.argmax()) < high  # type: ignore[no-any-return]
+
+
 @lru_cache(maxsize=4096)
 def softmax(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation:
     """Make the exponentials divided by their sum along axes."""
-    found = ones_along(shape, kind, axis)
-    ones: Any
-    ones, right = found or (None, False)
-    least, most = _ALL_DIGITS
 
     def computed(x: Any) -> Any:
         e = _exp(shifted(x, axis))
         return e / spread_total(e, axis=axis)
 
+    found = ones_along(shape, kind, axis)
+    if found is None:
+        return computed
+    ones, right = found
+    low, high = _ALL_DIGITS
+
     def of_vector(x: Any) -> Any:
         e = _exp(x)
         sums = e.dot(ones)
-        return e / sums if least < sums.item(0) < most else computed(x)
+        return e / sums if low < sums.item(0) < high else computed(x)
+
+    if len(shape) == 1:
+        return of_vector
+    places = _few_places(shape, axis)
 
     def of_matrix(x: Any) -> Any:
-        flat = x.ravel()
-        if flat.dot(flat) < _FAR_FROM_LIMITS:
-            e = _exp(x)
-            return e / (e.dot(ones) if right else ones.dot(e))
-        return computed(x)
+        e = _exp(x)
+        sums = e.dot(ones) if right else ones.dot(e)
+        if places is None:
+            return e / sums if _within(sums, low, high) else computed(x)
+        for k in places:
+            if not low < sums.item(k) < high:
+                return computed(x)
+        return e / sums
 
-    return computed if found is None else of_vector if len(shape) == 1 else of_matrix
+    return of_matrix
 
 
 @lru_cache(maxsize=4096)
 def log_softmax(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation:
     """Make the logarithm of the softmax along axes."""
-    found = ones_along(shape, kind, axis)
-    ones: Any
-    ones, right = found or (None, False)
-    copies = shape[axis[0]] if len(shape) > 1 else 1  # how often each logarithm stands there
-    small = _NO_CANCELLATION * copies
 
     def computed(x: Any) -> Any:
         y = shifted(x, axis)
         return y - _log(spread_total(_exp(y), axis=axis))
 
+    found = ones_along(shape, kind, axis)
+    if found is None:
+        return computed
+    ones, right = found
+    low, high = _NO_CANCELLATION
+
     def of_vector(x: Any) -> Any:
         logs = _log(_exp(x).dot(ones))
-        return x - logs if logs.item(0) ** 2 < small else computed(x)
+        return x - logs if low < logs.item(0) < high else computed(x)
+
+    if len(shape) == 1:
+        return of_vector
+    places = _few_places(shape, axis)
 
     def of_matrix(x: Any) -> Any:
         e = _exp(x)
         logs = _log(e.dot(ones) if right else ones.dot(e))
-        flat = logs.ravel()
-        return x - logs if flat.dot(flat) < small else computed(x)
+        if places is None:
+            return x - logs if _within(logs, low, high) else computed(x)
+        for k in places:
+            if not low < logs.item(k) < high:
+                return computed(x)
+        return x - logs
 
-    return computed if found is None else of_vector if len(shape) == 1 else of_matrix
+    return of_matrix
 
 
 # --- spread ------------------------------------------------------------------------------------------
@@ -168,9 +198,16 @@ def deviation(
     return lambda x: np.sqrt(square(x))
 
 
+def _widened(compute: Computation) -> Computation:
+    """Compute what is of half precision in double precision: squares overflow early."""
+    return lambda x: compute(x.astype(np.float64)).astype(np.float16)
+
+
 @lru_cache(maxsize=4096)
 def standardized(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> Computation:
     """Make the deviations from the mean along axes, divided by the root of their mean square and `eps`."""
+    if kind == "e":
+        return _widened(standardized(shape, "d", axis, eps))
     size = count(shape, axis)
     scaled = _in_doubles(shape, kind, axis)
     if scaled is None:
@@ -195,6 +232,8 @@ def standardized(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> C
 @lru_cache(maxsize=4096)
 def inverse_deviation(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> Computation:
     """Make one over the root of the variance and `eps` along axes, in the place of each element."""
+    if kind == "e":
+        return _widened(inverse_deviation(shape, "d", axis, eps))
     size = count(shape, axis)
     scaled = _in_doubles(shape, kind, axis)
     if scaled is None:

@@ -7,29 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch.ops.short import zero
+from funcdiff.compat.torch.ops.short import number
 from funcdiff.core.declare import linear
 from funcdiff.core.primitive import REGISTRY
 
 
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
-    out = x.copy()
-    if x.ndim == 2:
-        out.put(_outside(x.shape, diagonal, lower), zero(x))
-    else:
-        rows, columns = x.shape[-2:]
-        out[..., _is_outside(rows, columns, diagonal, lower)] = 0
-    return out
+    return triangle_of(x.shape, x.dtype.char, diagonal, lower)(x)
+
+
+@lru_cache(maxsize=256)
+def triangle_of(shape: tuple[int, ...], kind: str, diagonal: int, lower: bool) -> Any:
+    """Return the function that copies matrices of a shape and type, with zeros outside of a triangle."""
+    outside = _is_outside(*shape[-2:], diagonal, lower)
+
+    def of_matrix(x: Any) -> Any:
+        out = x.copy()
+        out.put(positions, zero)
+        return out
+
+    def of_matrices(x: Any) -> Any:
+        out = x.copy()
+        out[..., outside] = zero
+        return out
+
+    positions, zero = np.flatnonzero(outside), number(0, kind)
+    return of_matrix if len(shape) == 2 else of_matrices
 
 
 def _is_outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:
     inside = np.tri(rows, columns, diagonal if lower else diagonal - 1, bool)
     return ~inside if lower else inside
-
-
-@lru_cache(maxsize=64)
-def _outside(shape: tuple[int, int], diagonal: int, lower: bool) -> Any:
-    return np.flatnonzero(_is_outside(*shape, diagonal, lower))
 
 
 def _batch_triangle(values: Any, _flags: Any, _size: int, *, diagonal: int, lower: bool) -> Any:
