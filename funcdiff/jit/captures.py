@@ -7,6 +7,7 @@ and modules, and the elements of tuples, lists and dicts.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -28,7 +29,7 @@ MOST = 1000  # values, and functions and objects, looked at
 _MISSING: Any = object()
 _NUMBERS = (bool, int, float, complex)
 _WATCHED = (np.ndarray, np.generic, TracedArray, *_NUMBERS)
-_GENERATORS = (np.random.Generator, np.random.RandomState)
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _FOREIGN = ("funcdiff", "numpy", "scipy", "builtins")
 
 Place = tuple[Any, Any]
@@ -104,13 +105,10 @@ class Captures:
 
         The latter only where code names it: SciPy draws for itself, where nothing depends on it.
         """
-        states = [
-            g.bit_generator.state if isinstance(g, np.random.Generator) else g.get_state(legacy=False)
-            for g in self.generators
-        ]
+        states = list(map(_random_state, self.generators))
         if "random" in self._attributes:
-            states.append(np.random.get_state(legacy=False))  # noqa: NPY002  # what users' functions may draw from
-        return [repr((s.get("pos", s["state"]), s["state"], s.get("has_gauss"))) for s in states]
+            states.append(_random_state(np.random.mtrand._rand))  # what users' functions may draw from
+        return states
 
     def watched(self) -> list[tuple[Any, Any, Any, Any]] | None:
         """Return (holder, key, what was seen there, its content) of all, as the builtin takes them.
@@ -224,6 +222,19 @@ class Captures:
                 self._value((_ClassAttributes(owner), attribute), member, label, depth + 1)
 
 
+def _random_state(generator: Any) -> str:
+    """Write the state of a generator of random numbers."""
+    if isinstance(generator, random.SystemRandom):  # has none
+        return ""
+    if isinstance(generator, random.Random):
+        return repr(generator.getstate())
+    if isinstance(generator, np.random.Generator):
+        state: Any = generator.bit_generator.state
+    else:
+        state = generator.get_state(legacy=False)
+    return repr((state.get("pos", state["state"]), state["state"], state.get("has_gauss")))
+
+
 def _is_log(container: Any) -> bool:
     """Tell whether the function itself puts into a container what it meets while it is recorded."""
     inner = container.values() if isinstance(container, dict) else container
@@ -277,4 +288,5 @@ def _is_ours(f: Any) -> bool:
 
 
 def _equal(now: Any, seen: Any) -> bool:
-    return type(now) is type(seen) and isinstance(now, (*_NUMBERS, np.generic)) and bool(now == seen)
+    """Tell whether two numbers are the same in a program, as 0.0 and -0.0 are not."""
+    return type(now) is type(seen) and isinstance(now, (*_NUMBERS, np.generic)) and repr(now) == repr(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -100,11 +101,11 @@ class Signature:
                 if not _is_hashable(leaf):
                     raise _refusal(f, self._place(n), leaf)
                 self.objects.append((n, leaf))
-                kinds.append((type(leaf), leaf))
+                kinds.append((type(leaf), told_apart(leaf)))
             else:
                 kinds.append((value.shape, dtype, type(leaf) if type(leaf) in PYTHON_NUMBERS else None))
             self.values.append(value)
-        self.key = (tree.spec, tuple(kinds), static)  # type: ignore[union-attr]
+        self.key = (tree.spec, tuple(kinds), told_apart(static))  # type: ignore[union-attr]
 
     def _place(self, n: int) -> str:
         """Write a leaf as the call has it, static arguments counted."""
@@ -129,6 +130,24 @@ def _positional(f: Callable[..., Any]) -> list[str] | None:
         return None
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [p.name for p in parameters if p.kind in kinds]
+
+
+def told_apart(value: Any) -> Any:
+    """Return a key by which values are told apart that Python finds equal: 1, 1.0 and True, or 0.0 and -0.0.
+
+    A program holds a number with its type and sign. One that is not equal to itself has one key.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, float, complex, np.number)):
+        return type(value), repr(value)
+    if isinstance(value, tuple):
+        return type(value), tuple(map(told_apart, value))
+    if isinstance(value, frozenset):
+        return type(value), frozenset(map(told_apart, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return value, tuple(told_apart(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return type(value), value
 
 
 def _is_hashable(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 import types
 import warnings
 
@@ -483,14 +484,35 @@ def test_containers_that_grow():
 def test_random_numbers_would_be_the_same_at_every_call():
     generator = np.random.default_rng(0)
     normal, uniform = generator.normal, np.random.rand
+    drawn, shuffled = random.Random(0), random.sample
     for f in (
         lambda x: x + generator.normal(),
         lambda x: x + np.random.rand(),
         lambda x: x + normal(),
         lambda x: x + uniform(),
+        lambda x: x + random.random(),
+        lambda x: x + random.gauss(0.0, 1.0),
+        lambda x: x + drawn.uniform(0.0, 1.0),
+        lambda x: x + shuffled([1.0, 2.0, 3.0], 1)[0],
     ):
         with pytest.raises(fd.errors.UnsupportedError, match="draws random numbers"):
             jit(f)(0.0)
+
+
+def test_random_numbers_of_a_generator_of_the_functions_own():
+    def f(x):
+        return x + random.Random(3).random() + np.random.default_rng(3).random()
+
+    compiled = jit(f)
+    assert compiled(1.0) == compiled(1.0) == f(1.0)
+
+
+def test_numbers_that_python_finds_equal():
+    sign = 0.0
+    compiled = jit(lambda x: np.copysign(x, sign))
+    assert compiled(1.0) == 1.0
+    sign = -0.0
+    assert compiled(1.0) == -1.0
 
 
 def first_pivot(x):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import tracemalloc
@@ -16,6 +17,11 @@ from funcdiff import jit
 X = np.linspace(0.1, 2.0, 7)
 
 pytestmark = pytest.mark.usefixtures("both_backends")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    rate: float
 
 
 class Counted:
@@ -72,6 +78,41 @@ def test_static_arguments():
     assert_array_equal(jit(f)(X, 3, "prod"), f(X, 3, "prod"))  # strings are static, integers guarded
     with pytest.raises(fd.errors.StructureError, match="hashable"):
         compiled(X, [1])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1.0, True, np.float32(1), 1),
+        (0.0, -0.0, 0.0),
+        ((1, "a"), (1.0, "a"), (True, "a")),
+        (Rate(2), Rate(2.0)),
+        (complex(1, 0.0), complex(1, -0.0)),
+        (np.float32(0.0), np.float32(-0.0)),
+    ],
+    ids=repr,
+)
+def test_static_arguments_that_python_finds_equal(values):
+    """1, 1.0 and True, and the two zeros, are keys of one entry of a dict, but give other results."""
+
+    def f(x, how):
+        for wrapper in (tuple, Rate):
+            how = (how[0] if wrapper is tuple else how.rate) if isinstance(how, wrapper) else how
+        return x * how, np.copysign(1.0, np.real(how)), np.arctan2(np.imag(how), -1.0)
+
+    compiled = jit(f, static_argnums=1)
+    x = np.array([2, 3])
+    for value in values:
+        for got, expected in zip(compiled(x, value), f(x, value), strict=True):
+            assert_array_equal(got, expected, strict=True)
+
+
+def test_not_a_number_as_a_static_argument():
+    counted = Counted(lambda x, y: x * y)
+    compiled = jit(counted, static_argnums=1)
+    for _ in range(3):
+        assert np.isnan(compiled(X, float("nan"))).all()
+    assert counted.calls == 1
 
 
 def test_arrays_that_hold_no_numbers():
