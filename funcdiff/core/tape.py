@@ -208,7 +208,8 @@ class Tape:
         Notes
         -----
         What Python's control flow decided when the tape was recorded is checked: the function raises
-        ValueError for arguments that would have taken another path.
+        ValueError for arguments that would have taken another path.  A recorded loop (`funcdiff.scan`,
+        `funcdiff.while_loop`) is a Python loop over a function of one step.
 
         Examples
         --------

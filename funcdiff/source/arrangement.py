@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from funcdiff.core.tape import Guard, Literal, Record, Tape, Variable, variables
+from funcdiff.core.tape import Guard, Literal, Record, Tape, Variable, bodies, variables
 from funcdiff.jit.liveness import is_ufunc
 
 LONGEST = 64  # characters of an expression, about
@@ -74,6 +74,11 @@ def is_write(record: Record) -> bool:
     )
 
 
+def is_statement(record: Record) -> bool:
+    """Tell whether a record stands in no expression: a write, a loop or a branch."""
+    return is_write(record) or bool(bodies(record))
+
+
 def _inside(tape: Tape, named: dict[int, str]) -> dict[int, Record]:
     """Choose the records that are written inside others: unnamed, short, read once."""
     uses: dict[int, int] = {}
@@ -89,6 +94,9 @@ def _inside(tape: Tape, named: dict[int, str]) -> dict[int, Record]:
     for record in tape.records:
         for number in [n for n in candidates if reads[n] & written]:
             candidates.pop(number)
+        if bodies(record):  # a loop reads its operands again and again
+            for v in variables(record.inputs):
+                candidates.pop(v.number, None)
         parts = {v.number: length[v.number] for v in variables(record.inputs) if v.number in candidates}
         total = _own_length(record, named) + sum(parts.values())
         for number in sorted(parts, key=parts.__getitem__):  # the longest last, which then stand alone
@@ -99,7 +107,7 @@ def _inside(tape: Tape, named: dict[int, str]) -> dict[int, Record]:
         for number in parts:
             inside[number] = candidates.pop(number)
         out = record.outputs[0].number
-        if len(record.outputs) == 1 and uses.get(out) == 1 and out not in named and not is_write(record):
+        if len(record.outputs) == 1 and uses.get(out) == 1 and out not in named and not is_statement(record):
             candidates[out] = record
             length[out] = total
             mine = [v.number for v in variables(record.inputs)]

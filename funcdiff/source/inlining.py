@@ -181,7 +181,7 @@ class Helpers:
             raise NoSourceError("it closes over values")
         tree = ast.parse(ast.unparse(definition(function))).body[0]
         assert isinstance(tree, ast.FunctionDef)
-        name = self._free(name)
+        name = self.free(name)
         self.names[function] = name
         inner = {a.arg for n in ast.walk(tree) if isinstance(n, ast.arguments) for a in _all_arguments(n)}
         inner |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -202,7 +202,7 @@ class Helpers:
         """Take the implementation of a primitive from funcdiff; return its name."""
         key = ("loaded", primitive)
         if key not in self.names:
-            self.names[key] = name = self._free(primitive)
+            self.names[key] = name = self.free(primitive)
             self.imports["from funcdiff.source import implementation"] = None
             self.definitions[name] = f"{name} = implementation({primitive!r})"
         return self.names[key]
@@ -242,11 +242,12 @@ class Helpers:
             if value.__module__.startswith("funcdiff"):
                 raise NoSourceError(f"it needs {value.__name__}")
             return self.use(f"{value.__module__}.{value.__qualname__}")
-        new = self._free(name)
+        new = self.free(name)
         self.definitions[new] = f"{new} = {constants.setting(value)}"
         return new
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
+        """Return a name that no helper has, nor a variable."""
         taken = self.avoided | set(self.definitions) | set(self.names.values())
         new, n = name, 2
         while new in taken:

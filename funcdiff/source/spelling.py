@@ -15,7 +15,7 @@ import numpy as np
 from funcdiff import errors
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.primitive import REGISTRY, Primitive
-from funcdiff.core.tape import Literal, Record, bodies
+from funcdiff.core.tape import Literal, Record
 from funcdiff.source import constants, inlining
 from funcdiff.source.expression import Expression, call, item, method, operation
 
@@ -25,11 +25,6 @@ Spelling = Callable[[list[Expression], Record], "Expression | None"]
 def spell(record: Record, args: list[Expression], helpers: inlining.Helpers) -> Expression:
     """Write one application of a primitive."""
     primitive, params = record.primitive, record.params
-    if bodies(record):
-        raise errors.UnsupportedError(
-            f"to_source: a {primitive.name} of fd.scan, fd.fori_loop, fd.while_loop or fd.cond is one step, which has no source; "
-            "a Python loop or branch is written out step by step"
-        )
     own = _SPELLINGS.get(primitive.name)
     if own is not None and not primitive.user_made:
         text = own(args, record)

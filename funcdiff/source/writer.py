@@ -11,8 +11,8 @@ from funcdiff import errors
 from funcdiff.core.keys import key_of
 from funcdiff.core.mutation import is_basic
 from funcdiff.core.primitive import REGISTRY, Elementwise
-from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
-from funcdiff.source import constants, containers
+from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable, bodies
+from funcdiff.source import constants, containers, loops
 from funcdiff.source.arrangement import arrange, is_write
 from funcdiff.source.expression import ATOM, PRODUCT, Expression, item, method
 from funcdiff.source.inlining import Helpers
@@ -33,7 +33,7 @@ def to_source(tape: Tape, name: str | None = None, *, plain_products: bool = Fal
 class Writer:
     """Writes one function."""
 
-    def __init__(self, tape: Tape, name: str, plain_products: bool) -> None:
+    def __init__(self, tape: Tape, name: str, plain_products: bool, around: Writer | None = None) -> None:
         title = without_scope(tape.name.partition("\n")[0])
         self.title = title if len(title) <= LONGEST else f"{title[:LONGEST]}…"
         self.tape = tape = tidied(tape)
@@ -43,15 +43,24 @@ class Writer:
         self.arrangement = arrange(tape, self.wanted)
         self.parts, self.sources = containers.parameters(tape)
         used = [*self.parts, *self.wanted.values(), *(wanted for wanted, _ in self.sources), name]
-        self.helpers = Helpers(used)
-        self.names = Names([*RESERVED, name])
-        self.constants: dict[Any, str] = {}
-        self.constant_lines: list[str] = []
+        self.helpers: Helpers = Helpers(()) if around is None else around.helpers
+        self.helpers.avoided.update(used)
+        self.constants: dict[Any, str] = {} if around is None else around.constants
+        self.constant_lines: list[str] = [] if around is None else around.constant_lines
+        self.names = Names([*RESERVED, name, *self.helpers.definitions, *self.constants.values()])
+        self.depths: dict[
+            int, int
+        ] = {}  # of what loops of unknown length collect: how many of them are around
         self.lines: list[str] = []
         self.now = 0
 
     def write(self) -> str:
         """Write the function with what it needs."""
+        self.statements()
+        return self._assembled()
+
+    def statements(self) -> None:
+        """Write what the function does."""
         tape, end = self.tape, len(self.arrangement.statements)
         self.names.taken.update(self.parts)
         for v, (wanted, source) in zip(tape.inputs, self.sources, strict=True):
@@ -71,16 +80,18 @@ class Writer:
             else:
                 self._record(statement)
         assert self.now == end - 1
-        return self._assembled()
+
+    def function(self, title: str) -> list[str]:
+        """Return the lines of the function."""
+        types = ", ".join(str(v.type) for v in self.tape.inputs)
+        return [
+            f"def {self.name}({', '.join(self.parts)}):",
+            f'    """{title}, for {types or "no inputs"}."""',
+            *(f"    {line}" for line in self.lines),
+        ]
 
     def _assembled(self) -> str:
-        body = "\n".join(f"    {line}" for line in self.lines)
-        types = ", ".join(str(v.type) for v in self.tape.inputs)
-        whole = [
-            f"def {self.name}({', '.join(self.parts)}):",
-            f'    """{self.title}, for {types or "no inputs"}."""',
-            body,
-        ]
+        whole = self.function(self.title)
         before = [*self.helpers.definitions.values(), *self.constant_lines]
         if any("unpacked(" in line for line in (*before, *self.lines)):
             before.insert(0, constants.UNPACK.rstrip())
@@ -112,6 +123,8 @@ class Writer:
         return Expression(self.names.of[atom.number]) if record is None else self._spelled(record)
 
     def _spelled(self, record: Record) -> Expression:
+        if any(isinstance(a, Variable) and a.number in self.depths for a in record.inputs):
+            loops.check_stacks(self, record)
         args = [self.value(a, record) for a in record.inputs]
         if record.primitive is REGISTRY["scale"] and (self.plain_products or _is_ordinary(record)):
             return Expression(f"{args[0].within(PRODUCT)} * {args[1].within(PRODUCT + 1)}", PRODUCT)
@@ -134,7 +147,8 @@ class Writer:
 
     # --- statements ------------------------------------------------------------------------------
 
-    def _give(self, v: Variable, wanted: str = "") -> str:
+    def give(self, v: Variable, wanted: str = "") -> str:
+        """Name a variable that is made now."""
         last = self.arrangement.last.get(v.number, self.now)
         return self.names.give(v.number, self.wanted.get(v.number, wanted), self.now, last)
 
@@ -142,8 +156,11 @@ class Writer:
         if is_write(record):
             self._write(record)
             return
+        if bodies(record):
+            loops.write(self, record)
+            return
         text = self._spelled(record).text
-        left = ", ".join(self._give(v) for v in record.outputs)
+        left = ", ".join(self.give(v) for v in record.outputs)
         self.lines.append(
             f"{left or '_'}{',' if len(record.outputs) == 1 and record.primitive.multiple_outputs else ''} = {text}"
         )
@@ -175,7 +192,7 @@ class Writer:
                     self._put(self._target(record, out), out, [*lenses, (lens, last)], "...", values[1])
 
     def _zeros(self, out: Variable) -> str:
-        name = self._give(out)
+        name = self.give(out)
         self.lines.append(f"{name} = {constants.array(np.zeros(out.type.shape, out.type.dtype))}")
         return name
 
@@ -188,7 +205,7 @@ class Writer:
             self.names.held[name] = self.arrangement.last.get(out.number, self.now)
             return name
         source = self.value(old)
-        name = self._give(out)
+        name = self.give(out)
         if isinstance(old, Literal) and source.text not in self.constants.values():
             self.lines.append(f"{name} = {source.text}")
         else:
