@@ -272,7 +272,9 @@ def with_number(name: str, function: Any) -> Any:
         active = ea is not None, eb is not None, ec is not None
         places, kx, ky, kz, keeps = plans[active]
         first, second = a if ea is LEAF else ea, b if eb is LEAF else eb
-        x, y = x if kx else type_of(x), y if ky else type_of(y)
+        if not kx or not ky:
+            kind_x, kind_y, _ = _types(x.shape, y.shape, out.shape, out.dtype)
+            x, y = x if kx else kind_x, y if ky else kind_y
         cells: Any = None
         seen: Any = None
         kept: Any

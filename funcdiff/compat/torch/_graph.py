@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._state import ANOMALY, STATE
+from funcdiff.compat.torch._state import ANOMALY, EVER, STATE
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.matching import spread
 from funcdiff.core.primitive import Primitive
@@ -309,7 +309,7 @@ def new_node(cls: Any, next: Any, record: Any, cells: Any, seen: Any) -> Any:
     node.cells = cells
     node.seen = seen
     node.sequence = next_sequence()
-    if STATE.recording is ANOMALY:
+    if EVER.anomaly and STATE.recording is ANOMALY:
         from funcdiff.compat.torch._recorder import trace
 
         trace(node)

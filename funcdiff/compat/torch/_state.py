@@ -29,6 +29,13 @@ class State(threading.local):
 STATE = State()
 
 
+class EVER:
+    """What any thread has switched on so far; until then nobody need look, which a thread's own switch makes dear."""
+
+    inference = False
+    anomaly = False
+
+
 def _quiet() -> tuple[Callable[[Any], Any], Callable[[Any], Any], Any]:
     """Return how to silence NumPy's floating-point warnings, which PyTorch does not give.
 

@@ -15,7 +15,7 @@ from funcdiff.compat.torch import _errors as text
 from funcdiff.compat.torch._dtypes import CPU, FROM_NUMPY, Default, Size, as_numpy, check_device, strided
 from funcdiff.compat.torch._graph import LEAF, accumulate_node, target
 from funcdiff.compat.torch._not_covered import refuse
-from funcdiff.compat.torch._state import STATE
+from funcdiff.compat.torch._state import EVER, STATE
 from funcdiff.core.recording import TracedArray, concrete
 from funcdiff.errors import MappedControlFlowError
 
@@ -499,7 +499,7 @@ def wrap(value: Any, cls: Any = Tensor) -> Any:
     out = new_tensor(cls)
     out.value = value if type(value) is _ndarray or type(value) is TracedArray else _asarray(value)
     out.edge = out.base = None
-    out.version = InferenceVersion([0]) if STATE.inference else [0]
+    out.version = InferenceVersion([0]) if EVER.inference and STATE.inference else [0]
     return out
 
 

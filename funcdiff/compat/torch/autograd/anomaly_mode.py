@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 import warnings
 
-from funcdiff.compat.torch._state import STATE
+from funcdiff.compat.torch._state import EVER, STATE
 from funcdiff.compat.torch.autograd.grad_mode import on
 from funcdiff.errors import _OWN
 
@@ -22,6 +22,7 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.before = STATE.anomaly, STATE.check_nan
         STATE.anomaly, STATE.check_nan = mode, check_nan
+        EVER.anomaly = EVER.anomaly or mode
         if STATE.recording:
             STATE.recording = on()
 

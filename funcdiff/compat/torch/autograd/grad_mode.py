@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import Any
 
-from funcdiff.compat.torch._state import ANOMALY, STATE
+from funcdiff.compat.torch._state import ANOMALY, EVER, STATE
 
 
 def on() -> int:
@@ -67,6 +67,7 @@ class _Mode:
 def _swap(recording: int, inference: bool) -> tuple[int, bool]:
     before = STATE.recording, STATE.inference
     STATE.recording, STATE.inference = recording, inference
+    EVER.inference = EVER.inference or inference
     return before
 
 

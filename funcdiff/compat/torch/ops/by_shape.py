@@ -156,10 +156,15 @@ def _sum_of_squares(shape: tuple[int, ...], kind: str, axis: Axis, keepdims: boo
         if len(axis) == len(shape) and not keepdims:
             return _square_of_flat
         if len(shape) == 2 and len(axis) == 1:
-            n = shape[axis[0]]
-            ones = np.ones((n, 1) if keepdims and axis[0] else (1, n) if keepdims else n)
+            ones = _ones_for_sum(shape, axis, keepdims)
             return (lambda d: (d * d).dot(ones)) if axis[0] else (lambda d: ones.dot(d * d))
     return lambda d: total(d * d, axis=axis, keepdims=keepdims)
+
+
+def _ones_for_sum(shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
+    """Return the ones whose product with a matrix is its sum along an axis: on the right of it, or on the left."""
+    n = shape[axis[0]]
+    return np.ones(n if not keepdims else (n, 1) if axis[0] else (1, n))
 
 
 def _square_of_flat(d: Any) -> Any:
@@ -181,7 +186,13 @@ def variance(shape: tuple[int, ...], kind: str, axis: Axis, correction: float, k
     scaled = _in_doubles(shape, kind, axis)
     if scaled is not None:
         divisor = number(size * size * freedom, "d")
-        return lambda x: (squares(scaled(x)) / divisor).astype(own)
+        if len(shape) == 1:
+            return lambda x: (squares(scaled(x)) / divisor).astype(own)
+        with np.errstate(divide="ignore"):
+            shares = _ones_for_sum(shape, axis, keepdims) / divisor
+        if axis[0]:
+            return lambda x: ((d := scaled(x)) * d).dot(shares).astype(own)
+        return lambda x: shares.dot((d := scaled(x)) * d).astype(own)
 
     def computed(x: Any) -> Any:
         return squares(x - spread_total(x, axis=axis) / size) / freedom

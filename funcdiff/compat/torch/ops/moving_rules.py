@@ -19,7 +19,8 @@ def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
 @lru_cache(maxsize=256)
 def triangle_of(shape: tuple[int, ...], kind: str, diagonal: int, lower: bool) -> Any:
     """Return the function that copies matrices of a shape and type, with zeros outside of a triangle."""
-    outside = _is_outside(*shape[-2:], diagonal, lower)
+    rows, columns = shape[-2:]
+    outside = _is_outside(rows, columns, diagonal, lower)
 
     def of_matrix(x: Any) -> Any:
         out = x.copy()

@@ -129,9 +129,17 @@ def _viewed(input: Tensor, params: dict[str, Any]) -> Any:
 @method
 def reshape(input: Tensor, *shape: Any) -> Any:
     """As `torch.reshape`: a view where the memory allows it."""
-    params = resized(shape, input.value.size)
+    return _reshaped(input, resized(shape, input.value.size))
+
+
+def _reshaped(input: Tensor, params: dict[str, Any]) -> Any:
     found = _viewed(input, params)
     return linear(_Unsafe, p_reshape, clone(input), params) if found is None else found
+
+
+@lru_cache(maxsize=4096)
+def _flat(size: int) -> dict[str, Any]:
+    return {"shape": (size,)}
 
 
 _RESHAPING = rule_of_lens(p_reshape)
@@ -171,7 +179,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
     if not shape:
         return reshape(input, 1)
     if start_dim == 0 and end_dim == -1:
-        return input if len(shape) == 1 else reshape(input, -1 if input.value.size else 0)
+        return input if len(shape) == 1 else _reshaped(input, _flat(input.value.size))
     first, last = axis_of(start_dim, len(shape)), axis_of(end_dim, len(shape))
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
