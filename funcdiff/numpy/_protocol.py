@@ -187,7 +187,9 @@ def as_ndarray(self: TracedArray, dtype: Any = None, copy: bool | None = None) -
     if self.recorder.level < 0:
         revive(self)
     if self.recorder.free:
-        return np.array(self.value, dtype)
+        plain = np.array(self.value, dtype)
+        plain.flags.writeable = copy is True  # of np.asarray a write would have to reach the buffer
+        return plain
     if self.dtype.kind in "biu":
         return np.array(concrete(self), dtype)
     if dtype is not None and np.dtype(dtype) != object:

@@ -120,7 +120,8 @@ def tile(A: Any, reps: Any) -> Any:
         return p.copy(p.reshape(a, shape=shape))
     out = p.reshape(a, shape=tuple(m for length in shape for m in (1, length)))
     out = p.broadcast_to(out, shape=tuple(m for pair in zip(times, shape, strict=True) for m in pair))
-    return p.reshape(out, shape=tuple(n * length for n, length in zip(times, shape, strict=True)))
+    out = p.reshape(out, shape=tuple(n * length for n, length in zip(times, shape, strict=True)))
+    return p.copy(out) if type(out) is np.ndarray else out  # of a buffer of no transform, it may be a view
 
 
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:

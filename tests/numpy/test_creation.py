@@ -264,3 +264,31 @@ def test_a_buffer_and_its_views_see_each_others_writes(name):
             assert_array_equal(np.asarray(f(made), dtype=float), expected)
         _, tangent = fd.jvp(lambda x, f=f: x * f(fnp.zeros(3)), 2.0, 1.0)
         assert_array_equal(tangent, expected)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, np.ascontiguousarray, np.asanyarray, np.require])
+def test_writes_to_what_numpy_takes_for_a_buffer_itself(convert):
+    """NumPy's own answer would be the array itself; a plain array cannot be the buffer."""
+    buffer = fnp.zeros(3)
+    plain = convert(buffer)
+    assert type(plain) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        plain[0] = 1.0
+    np.array(buffer)[0] = 1.0
+    convert(buffer).copy()[0] = 1.0
+
+
+@pytest.mark.parametrize("reps", [2, (2, 1), (1, 2), (1, 1), (3, 1, 2)])
+def test_tiles_of_a_buffer_are_its_own(reps):
+    def f(x):
+        y = np.tile(x, reps)
+        y[0] = 2.0 * y[-1]
+        return y.sum()
+
+    x = np.arange(1.0, 4.0)
+    assert_array_equal(fd.grad(fd.checkpoint(f))(x), fd.grad(f)(x))
+    tiles = np.tile(fnp.array(x), reps)
+    tiles[0] = 9.0
+    expected = np.tile(x, reps)
+    expected[0] = 9.0
+    assert_array_equal(np.asarray(tiles), expected)
