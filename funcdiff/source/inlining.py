@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from funcdiff import errors
 from funcdiff.source import constants
 from funcdiff.source.expression import ATOM, COMPARE, Expression
 
@@ -242,8 +243,12 @@ class Helpers:
             if value.__module__.startswith("funcdiff"):
                 raise NoSourceError(f"it needs {value.__name__}")
             return self.use(f"{value.__module__}.{value.__qualname__}")
+        try:
+            text = constants.setting(value)
+        except errors.UnsupportedError as error:
+            raise NoSourceError(f"its {name} is a {type(value).__name__}") from error
         new = self.free(name)
-        self.definitions[new] = f"{new} = {constants.setting(value)}"
+        self.definitions[new] = f"{new} = {text}"
         return new
 
     def free(self, name: str) -> str:
