@@ -47,6 +47,8 @@ def any_large(values: Sequence[Any]) -> bool:
 def stand_in(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
     """Return an array with the type and the layout of what a primitive makes; None if that has to be computed."""
     function = primitive.impl
+    if primitive.name == "matmul":
+        return _product(*values) if not params else None
     is_elementwise = isinstance(function, np.ufunc) and function.signature is None
     if params or not (is_elementwise or primitive.name in BROADCASTING):
         return None
@@ -61,6 +63,14 @@ def stand_in(primitive: Any, values: Sequence[Any], params: dict[str, Any]) -> A
     flags: list[Any] = [["readonly"]] * len(values) + [["writeonly", "allocate"]]
     dtypes: list[Any] = [*[None] * len(values), made.dtype]
     return np.nditer(operands, (), flags, dtypes, order="K").operands[-1]
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Return an array with the type and the layout of a product of matrices, None if it is not one."""
+    if not (type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]):
+        return None
+    dtype = np.result_type(a, b)
+    return np.empty((a.shape[0], b.shape[1]), dtype) if dtype.kind in "fc" else None
 
 
 class Place(int):
