@@ -54,6 +54,8 @@ PROGRAMS = {
     "ravel_multi_index, wrapped": lambda x: x[
         np.ravel_multi_index((k(x), k(x) + 2), (2, 3), mode=("wrap", "clip"), order="F")
     ],
+    "ix_": lambda x: (np.outer(x, x)[np.ix_(np.argsort(x)[:2], [1, 2])] ** 2).sum(),
+    "ix_ of booleans": lambda x: np.outer(x, x)[np.ix_(x > 1.0, [0, 1])].prod(),
     "quantile": lambda x: np.quantile(x, k(x) / 3.0),
     "int(floor(x))": lambda x: x[int(np.floor(x[0]))],
     "float(floor(x))": lambda x: x[0] * float(np.floor(x[2])),
@@ -104,7 +106,7 @@ def test_compiled_programs_follow_the_value(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["x[k]", "unravel_index", "unravel_index by columns", "unravel_index of many"]
+    "name", ["x[k]", "ix_", "unravel_index", "unravel_index by columns", "unravel_index of many"]
 )
 def test_positions_that_vmap_maps_over(name):
     f = PROGRAMS[name]

@@ -20,7 +20,7 @@ from numpy import (
     complex64, complexfloating, csingle, diag_indices, double, dtype, e, errstate, euler_gamma, False_,
     float16, float32, float64, floating, generic, half, hamming, hanning, index_exp, indices, inexact,
     inf, int16, int32, int64, int8, int_, integer, intersect1d, intp, isdtype, isscalar, issubdtype,
-    iterable, ix_, longdouble, mgrid, nan, ndarray, ndenumerate, ndindex, newaxis, number, ogrid, pi,
+    iterable, longdouble, mgrid, nan, ndarray, ndenumerate, ndindex, newaxis, number, ogrid, pi,
     promote_types, r_, s_, set_printoptions, setdiff1d, setxor1d, signedinteger,
     single, tril_indices, triu_indices, True_, uint, uint16, uint32, uint64, uint8, union1d,
     unsignedinteger, vectorize,
@@ -46,7 +46,7 @@ from funcdiff.numpy.pointwise import angle, around, fix, i0, imag, kaiser, nan_t
 from funcdiff.numpy.polynomials import (
     poly, polyadd, polyder, polydiv, polyfit, polyint, polymul, polysub, polyval, roots,
 )
-from funcdiff.numpy.positions import ravel_multi_index, unravel_index
+from funcdiff.numpy.positions import ix_, ravel_multi_index, unravel_index
 from funcdiff.numpy.products import (
     cross, dot, einsum, einsum_path, inner, kron, matmul, matvec, outer, tensordot, vdot, vecdot, vecmat,
 )

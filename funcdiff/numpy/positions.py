@@ -46,6 +46,19 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: A
     )
 
 
+@implements(np.ix_)
+def ix_(*args: Any) -> tuple[Any, ...]:
+    """Return arrays of indices, each along an axis of its own, so that together they read a rectangle."""
+    places = []
+    for n, part in enumerate(map(as_array, args)):
+        if len(part.shape) != 1:
+            raise ValueError("Cross index must be 1 dimensional")
+        numbers = np.nonzero(part)[0] if part.dtype == bool else part
+        numbers = numbers.astype(np.intp) if numbers.size == 0 else numbers
+        places.append(numbers.reshape((1,) * n + (-1,) + (1,) * (len(args) - n - 1)))
+    return tuple(places)
+
+
 def _check(place: Any, n: int, mode: str) -> None:
     if place.dtype.kind not in "biu":
         raise TypeError(f"only int indices permitted, not {place.dtype}")

@@ -14,7 +14,7 @@ from funcdiff.core.primitive import REGISTRY, Elementwise
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable, bodies
 from funcdiff.source import constants, containers, loops
 from funcdiff.source.arrangement import arrange, is_write
-from funcdiff.source.expression import ATOM, PRODUCT, Expression, item, method
+from funcdiff.source.expression import ATOM, PRODUCT, Expression, call, item, method
 from funcdiff.source.inlining import Helpers
 from funcdiff.source.naming import LONGEST, RESERVED, Names, identifier, user_names, without_scope
 from funcdiff.source.spelling import filled, path, spell
@@ -199,6 +199,10 @@ class Writer:
     def _target(self, record: Record, out: Variable) -> str:
         """Return the name of the array that is written into."""
         old = record.inputs[0]
+        if not out.type.shape:  # a number may stand for it, which cannot be written into
+            name = self.give(out)
+            self.lines.append(f"{name} = {call('np.array', self.value(old)).text}")
+            return name
         if out.number in self.arrangement.in_place:
             assert isinstance(old, Variable)
             name = self.names.of[out.number] = self.names.of[old.number]

@@ -168,6 +168,20 @@ def test_in_place_programs_stay_in_place():
     ]
 
 
+def test_arrays_without_axes_are_written_into():
+    def f(x):
+        s = np.zeros((), like=x)
+        s += x[0]
+        s *= s
+        t = s
+        t += 1.0
+        return s * t
+
+    check(f, X)
+    check(fd.grad(f), X)
+    check(lambda x: fd.jvp(fd.grad(f), x, Y), X)
+
+
 def test_what_is_still_read_is_not_written_over():
     def f(x):
         y = x * 2
