@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from funcdiff.jit.native import blas, stacks
+from funcdiff.jit.native import blas, pieces, stacks
 from funcdiff.jit.native.engine import ARENA
 from funcdiff.jit.native.loops import Loops
 from funcdiff.jit.native.nodes import BYTES, Base, Call, Group, Invocation, Memory, Node
 from funcdiff.jit.native.operations import IN_MEMORY, TYPES, Lines, literal
+from funcdiff.jit.native.pieces import FIRST, Parting, Piece
 from funcdiff.jit.native.threaded import Threaded, axis_for_threads, is_large
 
 STACK = 1 << 14  # bytes of temporaries up to which they lie on the stack
 ALIGNMENT = 64
+_CONTEXT = re.compile(r"%([\w.]+) = alloca \[(\d+) x i64\]")
+_CALLED = re.compile(r"@([\w.]+)")
 
 
 class Emitter(Lines):
@@ -32,12 +36,15 @@ class Emitter(Lines):
         super().__init__()
         self.kernel = name
         self.groups = groups
-        self.bases = bases
+        self.bases = list(bases)
         self.arena = arena
         self.uses_stacks = uses_stacks
         self.guards = 0
         self.failures: list[tuple[str, str]] = []  # codes with which to leave, and from where
         self.work = 0
+        self.loops: list[tuple[int, int]] = []  # where they begin and end in the lines
+        self.pieces: list[Piece] = []  # functions that a long kernel consists of
+        self.shared: dict[str, str] = {}  # what they declare of the kernel's own functions
         self.elsewhere = 0  # operations among them of functions that are called
         self.threads = threads  # share large loop nests among threads
         self.parts: list[str] = []  # functions that loop nests have become
@@ -48,8 +55,14 @@ class Emitter(Lines):
 
     def emit(self) -> str:
         """Return the text of the kernel; what it refers to stands in `declared` after that."""
-        self._memory()
+        self.block = FIRST
         self.run(self.groups)
+        lines, self.lines = self.lines, []
+        if len(lines) > pieces.LONG:
+            lines = self._parted(lines)
+        self._memory()
+        self.put(f"br label %{FIRST}")
+        self.lines += [f"{FIRST}:", *lines]
         self.put("br label %done")
         self.lines.append("done:")
         code = "0"
@@ -78,9 +91,43 @@ class Emitter(Lines):
             self.is_large |= is_large(group)
             axis = axis_for_threads(group) if self.threads else None
             nest = Loops(self, group) if axis is None else Threaded(self, group, axis)
+            start = len(self.lines)
             for memory, value in group.fills:
                 self.fill(memory, value)
             nest.emit()
+            self.loops.append((start, len(self.lines)))
+
+    def _parted(self, body: list[str]) -> list[str]:
+        """Make pieces of the lines, and return those that call them."""
+        parameters = ["ptr %stacks"] if self.uses_stacks else []
+        self._share()
+        failures = {block: code for code, block in self.failures}
+        parting = Parting(self.kernel, body, self.loops, self.bases, failures, parameters, self.arena)
+        self.arena, self.guards, self.failures, self.block = parting.arena, 0, [], FIRST
+        outer = parting.pieces()
+        for piece in outer:
+            self.declare(piece.declared)
+            call = f"call i32 @{piece.name}({parting.parameters})"
+            if piece.fails:
+                self.fail_unless_zero(self.let(call))
+            else:
+                self.put(call)
+        self.pieces = [*outer, *parting.inner()]
+        self.bases = [b for b in self.bases if b.constant is not None]
+        calls, self.lines = self.lines, []
+        return calls
+
+    def _share(self) -> None:
+        """Let pieces call the functions that loop nests have become; what these are given lies in the arena."""
+        for line in self.contexts:
+            name, count = _CONTEXT.findall(line)[0]
+            self.arena = -(-self.arena // ALIGNMENT) * ALIGNMENT
+            self.bases.append(Base(name, 8 * int(count), start=self.arena))
+            self.arena += 8 * int(count)
+        self.contexts = []
+        self.parts = [text.replace("define internal", "define", 1) for text in self.parts]
+        heads = [text.partition(" {")[0].removeprefix("define ") for text in self.parts]
+        self.shared = {_CALLED.findall(head)[0]: f"declare {head}" for head in heads}
 
     def leave(self, *codes: str) -> None:
         """Start the block in which all ways out meet, with their codes."""
@@ -166,7 +213,9 @@ class Emitter(Lines):
                 continue
             node.text = self._number(node, [self.scalar(a) for a in node.args])
         for memory, value in group.fills:
+            start = len(self.lines)
             self.fill(memory, value)
+            self.loops.append((start, len(self.lines)))
         for store in group.stores:
             at = self.let(
                 f"getelementptr i8, ptr {self.pointer(store.memory.base)}, i64 {store.memory.offset + store.offset}"

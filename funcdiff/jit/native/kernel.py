@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 
 from funcdiff.jit.native.emit import Emitter
-from funcdiff.jit.native.pairwise import declarations
+from funcdiff.jit.native.pairwise import PAIRWISE, declarations
+from funcdiff.jit.native.pieces import Piece
 
 OPTIMISED = 3000  # lines of IR up to which LLVM chooses the instructions of a function with care
+MODULE = 10_000  # lines of pieces that are compiled together; meanwhile nothing can be interrupted
 RARE = 32  # times its own operations, which what a function calls takes at least if it is not worth care
 _NAME = re.compile(r"@[\w.]+")
 _INTERNAL = re.compile(r"\Adefine internal")  # of a function itself, not of the parts of its loops
@@ -24,6 +26,10 @@ class Kernel:
         The symbol and IR of the function itself.
     functions : list of Kernel
         What it calls, and they, in an order in which none calls a later one.
+    pieces : list of Piece
+        What it calls if it is long.
+    shared : dict of str
+        What these have to declare of the function's parts.
     declared : list of str
         What a module has to declare for it.
     symbols : dict
@@ -46,6 +52,8 @@ class Kernel:
         self.functions, same = _merged(functions)
         self.text: str = _renamed(emitter.emit(), same)
         self.declared: list[str] = list(emitter.declared)
+        self.shared = emitter.shared
+        self.pieces = [_renamed_in(piece, same) for piece in emitter.pieces]
         self.constants = [b.constant for b in emitter.bases if b.constant is not None]
         self.symbols = dict(emitter.symbols)
         for base in emitter.bases:
@@ -66,19 +74,46 @@ class Kernel:
 def modules(kernels: Sequence[Kernel]) -> dict[bool, str]:
     """Return the text of the functions that are compiled with care, and of those that are not."""
     every = [one for k in kernels for one in (*k.functions, k)]
+    parted = any(k.pieces for k in kernels)
     found = {}
     for careful in (True, False):
         own = [one for one in every if one.careful is careful]
         if not own:
             continue
         texts = [declarations(line for one in own for line in one.declared)]
-        if len(own) < len(every):
+        if len(own) < len(every) or parted:
             texts += [f"declare {m[1]}" for one in every if one.careful is not careful for m in _head(one)]
             texts += [_INTERNAL.sub("define", one.text) for one in own]
         else:
             texts += [one.text for one in own]
         found[careful] = "\n".join(texts)
     return found
+
+
+def modules_of_pieces(kernel: Kernel) -> list[str]:
+    """Return the text of a kernel's pieces, in modules of bounded length."""
+    declared = {name: line for line in kernel.declared for name in _declares(line)}
+    declared |= {f.name: f"declare {m[1]}" for f in kernel.functions for m in _head(f)}
+    declared |= kernel.shared | {piece.name: piece.declared for piece in kernel.pieces}
+    found: list[str] = []
+    here: list[Piece] = []
+    for n, piece in enumerate(kernel.pieces):
+        here.append(piece)
+        if sum(p.lines for p in here) < MODULE and n + 1 < len(kernel.pieces):
+            continue
+        names = sorted({name for p in here for name in p.symbols} - {p.name for p in here})
+        # LLVM knows its own functions
+        texts = [declarations(declared[name] for name in names if name in declared or name[:5] != "llvm.")]
+        found.append("\n".join([*texts, *(p.text for p in here)]))
+        here = []
+    return found
+
+
+def _declares(line: str) -> list[str]:
+    """Return the symbols that a line declares."""
+    return (
+        [line[len(PAIRWISE) :]] if line.startswith(PAIRWISE) else [name[1:] for name in _NAME.findall(line)]
+    )
 
 
 def _head(kernel: Kernel) -> list[re.Match[str]]:
@@ -103,3 +138,8 @@ def _merged(functions: Sequence[Kernel]) -> tuple[list[Kernel], dict[str, str]]:
 
 def _renamed(text: str, names: dict[str, str]) -> str:
     return _NAME.sub(lambda m: names.get(m[0], m[0]), text) if names else text
+
+
+def _renamed_in(piece: Piece, names: dict[str, str]) -> Piece:
+    symbols = frozenset(names.get(f"@{name}", f"@{name}")[1:] for name in piece.symbols)
+    return piece._replace(text=_renamed(piece.text, names), symbols=symbols)

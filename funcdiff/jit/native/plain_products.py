@@ -1,8 +1,10 @@
-"""Bodies of loops with ordinary products, and where a NaN is looked for.
+"""Bodies of loops and long programs with ordinary products, and where a NaN is looked for.
 
 Steps wait for each other, so what a product costs that keeps a zero zero is felt in loops most. While no value
 that is watched holds a NaN, ordinary products give the same. One that is carried on by what the next step makes
 of it is looked at only after the last step.
+
+In a long program a product that keeps a zero zero is three lines instead of one, most of what there is to compile.
 """
 
 from __future__ import annotations
@@ -10,11 +12,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from funcdiff.core.array_type import is_differentiable
+import numpy as np
+
+from funcdiff.core.array_type import ArrayType, is_differentiable
 from funcdiff.core.primitive import REGISTRY
-from funcdiff.core.tape import Tape, Variable, variables
+from funcdiff.core.tape import Guard, Record, Tape, Variable, variables
+from funcdiff.jit.native.spaces import UNROLLED
 from funcdiff.jit.passes.pipeline import optimise
-from funcdiff.jit.passes.weakening import keeps_nan, ordinary, watched
+from funcdiff.jit.passes.weakening import keeps_nan, ordinary, watched, weaken
+
+LONG = 1000  # numbers that a program has names for
 
 
 class Weak(NamedTuple):
@@ -54,6 +61,40 @@ def weak_body(tape: Tape, carries: int) -> Weak | None:
     always = [v for v in found if v.number not in carried]
     last = {carried[v.number] for v in found if v.number in carried}
     return Weak(replace(both, outputs=(*both.outputs[:kept], *always)), len(always), tuple(sorted(last)))
+
+
+def weak_program(tape: Tape) -> Tape:
+    """Return a long program with ordinary products, and a guard that has seen no NaN; others as they are."""
+    if not any(r.primitive is REGISTRY["scale"] for r in tape.records) or components(tape) <= LONG:
+        return tape
+    plain, watch = weaken(tape)
+    records = list(plain.records)
+    number = max(v.number for r in records for v in r.outputs)
+
+    def entered(name: str, *inputs: Variable, **params: object) -> Variable:
+        nonlocal number
+        number += 1
+        shape = () if name != "isnan" else inputs[0].type.shape
+        out = Variable(number, ArrayType(shape, np.dtype(bool)))
+        records.append(Record(REGISTRY[name], inputs, params, (out,)))
+        return out
+
+    seen: Variable | None = None
+    for v in watch:
+        missing = entered("isnan", v)
+        if v.type.shape:
+            missing = entered("any", missing, axis=tuple(range(len(v.type.shape))), keepdims=False)
+        seen = missing if seen is None else entered("logical_or", seen, missing)
+    if seen is None:
+        return replace(plain, records=tuple(records))
+    guard = Guard(seen, np.False_, len(records))
+    return replace(plain, records=tuple(records), guards=(*plain.guards, guard))
+
+
+def components(tape: Tape) -> int:
+    """Return about how many numbers a program has names for: those of short axes, one for all along a long one."""
+    sizes = [v.type for r in tape.records for v in r.outputs]
+    return sum(t.size if t.size <= UNROLLED else min(t.size // max(t.shape), UNROLLED) for t in sizes)
 
 
 def _is_passed_on(tape: Tape, carry: Variable, kept: int) -> bool:

@@ -19,9 +19,10 @@ from funcdiff.jit.native import entered, pool, wrapper  # noqa: F401  handlers a
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
-from funcdiff.jit.native.kernel import modules
+from funcdiff.jit.native.kernel import modules, modules_of_pieces
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
+from funcdiff.jit.native.plain_products import weak_program
 from funcdiff.jit.nesting import Nesting
 from funcdiff.jit.passes.rewriting import kind
 from funcdiff.jit.threads import get_num_threads, when_set
@@ -58,7 +59,9 @@ class Native:
         threads: bool | None = None,
     ) -> None:
         self._threads = _has_threads() if threads is None else threads
-        self.kernel = Lowering(tape, f"kernel{number}", weak, self._threads).lower()
+        plain = weak_program(tape) if weak else tape
+        self.kernel = Lowering(plain, f"kernel{number}", weak, self._threads).lower()
+        self.kernel.weakened |= plain is not tape
         self._tape = tape
         self._number, self._weak = number, weak
         self._careful: Native | None = None  # the same with products that keep a zero zero
@@ -74,7 +77,7 @@ class Native:
     @property
     def text(self) -> str:
         """The IR."""
-        return "\n".join(modules([self.kernel]).values())
+        return "\n".join([*modules([self.kernel]).values(), *modules_of_pieces(self.kernel)])
 
     def load(self, library: Library) -> None:
         """Make the builtin, once the kernel has been compiled."""
@@ -147,6 +150,7 @@ def compile_natives(natives: Sequence[Native]) -> None:
         symbols |= k.symbols
     exports = [name for k in kernels for name in (k.name, *k.kept)]
     texts = [(text, int(careful)) for careful, text in modules(kernels).items()]
+    texts += [(text, 0) for k in kernels for text in modules_of_pieces(k)]
     try:
         library = engine().compile(texts, symbols, exports, keep=[k.constants for k in kernels])
     except RuntimeError as error:  # of LLVM; the program runs without machine code
