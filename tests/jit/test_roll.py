@@ -440,6 +440,41 @@ def test_random_periodic_programs(body, count, looked_at, shape):
     np.testing.assert_allclose(fd.grad(rolled.run)(w), fd.grad(f)(w), rtol=1e-8, atol=1e-12)
 
 
+MODES = {
+    "f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1],
+    "r": fd.grad,
+    "v": lambda f: lambda x: fd.vmap(f)(x * ONES),
+}
+ONES = np.array([1.0, 0.9, -0.4])
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.lists(st.integers(0, len(STEPS) - 1), min_size=1, max_size=2),
+    st.integers(70, 90),
+    st.sampled_from(["f", "r", "ff", "fr", "rf", "rr", "rv", "frv"]),
+    st.booleans(),
+)
+def test_random_periodic_programs_in_all_modes(body, count, modes, ends):
+    def f(w):
+        a, b, rate = w, w * 0.3, np.exp(-w * w)
+        for n in range(count):
+            for k in body:
+                a, b = STEPS[k](a, b, rate, n)
+            if ends and a > 1e6:
+                break
+        return a * b
+
+    if ends:  # examples of a batch would go different ways
+        modes = modes.replace("v", "")
+    for m in modes:
+        f = MODES[m](f)
+    compiled = fd.jit(f)
+    for w in (0.6, -0.3):
+        np.testing.assert_allclose(compiled(w), f(w), rtol=1e-8, atol=1e-11)
+    assert len(compiled.lower(0.6).tape) < 600
+
+
 @settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.integers(0, len(STEPS) - 1), min_size=1, max_size=3),
