@@ -96,6 +96,10 @@ def _sinc(x: Any, *, order: int) -> Any:
     stable where |u| exceeds n; elsewhere the power series converges at once.
     """
     if order == 0:
+        if np.asarray(x).dtype.kind == "f":  # as NumPy has it from 2.4 on: before, float16 was NaN at 0
+            u = math.pi * np.asarray(x)
+            u = np.where(u, u, np.finfo(u.dtype).eps)
+            return np.sin(u) / u
         return np.sinc(x)
     u = np.asarray(math.pi * x)
     near = np.abs(u) < order + 2

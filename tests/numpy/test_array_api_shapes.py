@@ -6,7 +6,7 @@ NumPy is tested by itself.  The strategies of hypothesis make their arrays by th
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.array_api import make_strategies_namespace
 from numpy.testing import assert_allclose, assert_array_equal
@@ -198,6 +198,7 @@ def test_errors_of_the_standard():
 strategies = make_strategies_namespace(xp, api_version="2023.12")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.data())
 def test_arrays_made_by_the_namespace(data):
     x = data.draw(strategies.arrays(strategies.scalar_dtypes(), strategies.array_shapes(max_dims=3)))
