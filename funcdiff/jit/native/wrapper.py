@@ -2,7 +2,8 @@
 
 One function, compiled once per process, serves all kernels: what it is to check and to make stands in a table.
 It has the signature of a METH_FASTCALL | METH_KEYWORDS function, and `wrapper_captures` says what its `self` holds.
-Its code is written in parts: `wrapper_arguments`, `wrapper_captures`, `wrapper_results`, `wrapper_returns`.
+Its code is written in parts: `wrapper_arguments`, `wrapper_captures`, `wrapper_results`, `wrapper_returns`. It is compiled in a
+hurry at first, see `wrapper_counted`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from funcdiff.jit.native import (
     layout,
     wrapper_arguments,
     wrapper_captures,
+    wrapper_counted,
     wrapper_results,
     wrapper_returns,
 )
@@ -74,8 +76,20 @@ def _text() -> str:
 
 
 @once
+def _quick_library() -> Library:
+    symbols = {**layout.symbols(), wrapper_counted.IMPROVE: wrapper_counted.callback(_improve)}
+    return engine().compile([(_text() + wrapper_counted.TEXT, 0)], symbols, [wrapper_counted.NAME])
+
+
+@once
 def _library() -> Library:
     return engine().compile([(_text(), 2)], layout.symbols(), ["call"])
+
+
+def _improve() -> None:
+    """Let the wrapper have better code from the next call on; the code that counts may still be running."""
+    if not engine().lock.locked():  # which may be by this very call; another time, then
+        _definition().function = _library().address("call")
 
 
 class _MethodDef(ctypes.Structure):
@@ -90,7 +104,9 @@ class _MethodDef(ctypes.Structure):
 @once
 def _definition() -> _MethodDef:
     """Return what describes the wrapper to the interpreter; it outlives every builtin, as there is one for all."""
-    return _MethodDef(b"compiled", _library().address("call"), _FLAGS, b"A compiled program.")
+    return _MethodDef(
+        b"compiled", _quick_library().address(wrapper_counted.NAME), _FLAGS, b"A compiled program."
+    )
 
 
 def table(
