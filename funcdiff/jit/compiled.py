@@ -36,6 +36,8 @@ SIGNATURES = 256  # kept per function
 CHANGES = 8  # of what is captured, after each of which programs are recorded anew; then there is a warning
 CALLS = 16  # uncompiled ones that a change counts for
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
+STEP_ERRORS = (ArithmeticError, LookupError, ValueError)  # what steps raise, which the function may catch
+LONGEST_REST = 1 << 12  # calls
 _MISSING: Any = object()
 _float64 = np.float64
 _ndarray = np.ndarray
@@ -47,6 +49,17 @@ class Entry:
     def __init__(self, name: str) -> None:
         self.paths = Paths(name)
         self.by_value: dict[Any, Entry] | None = None  # where Python numbers must stay Python numbers
+        self.rest = 0  # calls in which nothing is recorded, as what was recorded last could not be compiled
+        self.last_rest = 0
+
+    def is_resting(self) -> bool:
+        """Tell whether this call shall not record, and count it."""
+        self.rest = max(0, self.rest - 1)
+        return self.rest > 0
+
+    def give_up(self) -> None:
+        """Record again after some calls, after twice as many each time: other inputs may be compiled."""
+        self.last_rest = self.rest = min(2 * self.last_rest + 1, LONGEST_REST)
 
 
 class Compiled:
@@ -146,12 +159,15 @@ class Compiled:
         entry, places = self._entry(signature)
         values = [signature.values[n] for n in places]
         try:
-            found = self._find(entry, signature, [example(v) for v in values], _check)
+            found = self._find(entry, signature, [example(v) for v in values], _checked)
             if found is None or (found[0].keys and any(map(_is_mapped, values))):
                 return self.f(*args, **kwargs)
-            path = found[0]
+        except Unsteady:
+            return self.f(*args, **kwargs)
+        path = found[0]
+        try:
             return path.out_tree.unflatten(call(path.program, values))
-        except (Unsteady, np.linalg.LinAlgError):  # an error may be one that the function catches
+        except STEP_ERRORS:  # which the function may catch
             return self.f(*args, **kwargs)
 
     def _entry(self, signature: Signature) -> tuple[Entry, list[int]]:
@@ -211,11 +227,14 @@ class Compiled:
             return found
         if run is _run and (entry.paths.thrashing or self._is_restless()):
             return None
+        if run is not _check and entry.is_resting():
+            return None
         places = [n for n in range(len(signature.values)) if n not in dict(signature.objects)]
         by_value = len(values) < len(places)
         with looking_rarely():
             path = self._record(signature, values, signature.dynamic(by_value))
         if path is None:
+            entry.give_up()
             return None
         if not by_value and self._has_python_numbers(signature) and not _is_strong(path.program.recorded):
             entry.by_value = {}
@@ -335,12 +354,20 @@ def _run(path: Path, values: Sequence[Any]) -> Any:
     """Run a program; where a step of it raises, the function itself must run, which may catch that."""
     try:
         return path.program(*values)
-    except (ArithmeticError, LookupError, ValueError) as error:
+    except STEP_ERRORS as error:
         raise Unsteady(str(error)) from error
 
 
 def _check(path: Path, values: Sequence[Any]) -> Any:
     return path.check(*values)
+
+
+def _checked(path: Path, values: Sequence[Any]) -> Any:
+    """Check guards; where a step of theirs raises, the function itself must run."""
+    try:
+        return path.check(*values)
+    except STEP_ERRORS as error:
+        raise Unsteady(str(error)) from error
 
 
 def _is_mapped(x: Any) -> bool:

@@ -531,3 +531,43 @@ def test_errors_that_the_function_catches(transform, signs):
         for sign in signs:
             x = sign * np.eye(2)
             assert_allclose(compiled(x), expected(x))
+
+
+def test_what_is_caught_is_not_recorded_at_every_call():
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return first_pivot(x)
+
+    compiled = jit(f)
+    bad, good = -np.eye(2), np.diag([4.0, 9.0])
+    for _ in range(100):
+        assert_allclose(compiled(bad), first_pivot(bad))
+    assert len(runs) < 110  # a few of which recorded
+    for _ in range(200):
+        assert_allclose(compiled(good), 2.0)
+    before = len(runs)
+    for _ in range(10):
+        assert_allclose(compiled(good), 2.0)
+    assert len(runs) == before  # compiled by now
+    gradient = fd.grad(compiled)
+    for _ in range(5):
+        assert_allclose(gradient(bad), fd.grad(first_pivot)(bad))
+        assert_allclose(gradient(good), fd.grad(first_pivot)(good))
+
+
+def test_errors_of_steps_that_a_transformed_function_catches():
+    def f(x, places):
+        try:
+            return np.sum(np.sin(x[places]))
+        except IndexError:
+            return -np.sum(x)
+
+    compiled = jit(f)
+    x = np.arange(4.0)
+    for places in (np.array([0, 3]), np.array([1, 4]), np.array([2, 2]), np.array([-5, 0])):
+        assert_allclose(compiled(x, places), f(x, places))
+        assert_allclose(fd.grad(compiled)(x, places), fd.grad(f)(x, places))
+        found, expected = (fd.jvp(lambda x, g=g, at=places: g(x, at), x, x)[1] for g in (compiled, f))
+        assert_allclose(found, expected)
