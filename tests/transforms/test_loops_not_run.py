@@ -228,6 +228,34 @@ def test_large_products_are_not_computed(monkeypatch):
     np.testing.assert_allclose(tape.run(x), np.sum(np.sin(x @ x.T)), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("copy", {}),
+        ("copy", {"order": "K", "lead": 1}),
+        ("copy", {"order": "C"}),
+        ("reshape", {"shape": (9, 3)}),
+        ("reshape", {"shape": (27,)}),
+        ("concatenate", {"axis": 1}),
+        ("stack", {"axis": 2}),
+    ],
+)
+def test_stand_ins_of_copies_lie_in_memory_as_results_do(name, params):
+    x = np.random.default_rng(0).standard_normal((3, 3, 3))
+    primitive, found = REGISTRY[name], 0
+    for f in LAYOUTS[:-3] + LAYOUTS[-1:]:
+        for others in ([], [f(x)], [x.astype(int)]) if name in ("concatenate", "stack") else ([],):
+            values = [f(x), *others]
+            made = sketch.stand_in(primitive, values, params)
+            if made is not None:
+                real = primitive.impl(*values, **params)
+                assert (made.shape, made.dtype, made.strides) == (real.shape, real.dtype, real.strides)
+                found += 1
+    if name == "reshape":
+        assert sketch.stand_in(primitive, [x.T], {"shape": (5, 5)}) is None
+    assert found or params.get("order") == "C" or params.get("lead")
+
+
 def large(x, k):
     y = np.exp(-x) * x
     z = fd.numpy.zeros(x.shape)
@@ -241,7 +269,8 @@ def large(x, k):
         w = w * 1.5 + k
         if np.sum(w) > 1000:
             w[0] = np.sqrt(w[1] ** 2)
-    return np.sum(w.T.ravel() * view[0] / np.max(np.abs(w)))
+    sides = np.stack([w, np.concatenate([w[:1], w[1:]])]).transpose(2, 0, 1).ravel()
+    return np.sum(w.T.ravel() * view[0] / np.max(np.abs(w))) + np.sum(sides.copy() ** 2)
 
 
 def test_large_arrays_are_stand_ins_until_asked_for():

@@ -30,9 +30,12 @@ class Stacked(NamedTuple):
 
 
 class Array:
-    """A value of the program: computed in a group, or in memory, or both; or the reshaped `source`, not in memory yet."""
+    """A value of the program: computed in a group, or in memory, or both.
 
-    __slots__ = ("group", "layout", "memory", "number", "parts", "ready", "source", "stack", "type")
+    Or neither yet: then it is the `source` reshaped, and its axes then permuted to `axes`.
+    """
+
+    __slots__ = ("axes", "group", "layout", "memory", "number", "parts", "ready", "source", "stack", "type")
 
     def __init__(self, type_: ArrayType) -> None:
         self.type = type_
@@ -43,6 +46,7 @@ class Array:
         self.ready = 0  # the stage from which on the memory can be read
         self.number = -1
         self.source: Array | None = None
+        self.axes: tuple[int, ...] = ()
         self.stack: Stacked | None = None  # the memory describes a stack
 
     @property
@@ -65,18 +69,45 @@ def in_memory(type_: ArrayType, memory: Memory, ready: int) -> Array:
     return found
 
 
-def reshape_of(source: Array, type_: ArrayType) -> Array:
-    """Return a reshaped array that is computed where it is wanted: in memory, once that is known."""
+def reshape_of(source: Array, type_: ArrayType, axes: tuple[int, ...] | None = None) -> Array:
+    """Return a reshaped array, its axes permuted, that is computed where it is wanted: in memory, once that is known."""
     found = Array(type_)
-    found.source = source
+    found.source, found.axes = source, tuple(range(len(type_.shape))) if axes is None else axes
     return found
+
+
+def is_permuted(x: Array) -> bool:
+    """Tell whether what is not in memory yet has its axes in another order than it was reshaped to."""
+    return x.axes != tuple(range(len(x.axes)))
+
+
+def shown(x: Array, memory: Memory) -> Memory:
+    """Return the memory in which an array lies whose source lies in this."""
+    shape = [0] * len(x.axes)
+    for n, axis in zip(x.type.shape, x.axes, strict=True):
+        shape[axis] = n
+    found = reshaped(memory, shape)
+    assert found is not None
+    return view(found, lambda a: a.transpose(x.axes)) if is_permuted(x) else found
+
+
+def place_of_source(x: Array, memory: Memory) -> Memory | None:
+    """Return the memory to which the source of an array is written, that the array lies in this; None if there is none."""
+    if memory.shape != x.type.shape or x.source is None:
+        return None
+    shape = x.source.type.shape
+    try:
+        return view(memory, lambda a: a.transpose(np.argsort(x.axes)).reshape(shape, copy=False))
+    except ValueError:
+        return None
 
 
 def same(x: Array) -> Array:
     """Return an array as another value of the program."""
     found = Array(x.type)
     found.group, found.layout, found.parts = x.group, x.layout, x.parts
-    found.memory, found.ready, found.source = x.memory, x.ready, x.source
+    found.memory, found.ready = x.memory, x.ready
+    found.source, found.axes = x.source, x.axes
     return found
 
 

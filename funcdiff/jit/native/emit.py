@@ -232,6 +232,11 @@ class Emitter(Lines):
         match node.op:
             case "place":
                 return self._place(args[0], node.detail)
+            case "fetch":
+                memory, start, _ = node.detail
+                at = f"getelementptr i8, ptr {self.pointer(memory.base)}, i64 {memory.offset + start}"
+                at = self.let(f"getelementptr i8, ptr {self.let(at)}, i64 {args[0]}")
+                return self.from_memory(self.let(f"load {IN_MEMORY[node.kind]}, ptr {at}"), node.kind)
             case "address":
                 return self.let(f"getelementptr i8, ptr {self.pointer(node.detail)}, i64 {args[0]}")
         return self.operation(node, args, 1, self.lines)

@@ -32,14 +32,19 @@ def gathered(low: Lowering, record: Record, x: Array, index: Any) -> Array:
     out = record.outputs[0].type
     if out.dtype != x.type.dtype or not out.size:
         raise NotNative(record)
+    from funcdiff.jit.native.fetched import computed_there
+
+    there = computed_there(low, x, index, out)
+    if there is not None:
+        return there
     memory = low.memory(x)
     found = _places(low, record, index, memory, out.shape)
-    space, layout = _space(low, out.shape)
+    space, layout = space_of(low, out.shape)
     stage = max(x.ready, *(low.stage_of(i, space, layout, out.shape) for i in found.arrays))
     group = low.group(space, stage)
     memory.base.used(group)
     nodes = found.nodes(
-        group, layout, lambda offset, start, strides: _fetch(group, memory, offset, start, strides)
+        group, layout, lambda offset, start, strides: fetch(group, memory, offset, start, strides)
     )
     result = computed(out, group, layout, nodes)
     if low.natural(out.shape)[0]:
@@ -91,15 +96,15 @@ def _new(low: Lowering, record: Record, given: Array) -> Memory:
 
 
 def _writing(
-    low: Lowering, found: _Places, given: Array, shape: tuple[int, ...], ready: int
+    low: Lowering, found: Places, given: Array, shape: tuple[int, ...], ready: int
 ) -> tuple[Group, Layout]:
-    space, layout = _space(low, shape)
+    space, layout = space_of(low, shape)
     stage = max(ready, *(low.stage_of(i, space, layout, shape) for i in (given, *found.arrays)))
     return low.group(space, stage), layout
 
 
 def _enter_scatters(
-    low: Lowering, group: Group, layout: Layout, found: _Places, given: Array, memory: Memory, adds: bool
+    low: Lowering, group: Group, layout: Layout, found: Places, given: Array, memory: Memory, adds: bool
 ) -> None:
     memory.base.used(group)
     values = np.broadcast_to(low.read(given, group, layout, found.shape), _lengths(found.shape, layout))
@@ -139,7 +144,7 @@ def has_arrays(index: Any) -> bool:
     return any(isinstance(i, (np.ndarray, list)) for i in (index if isinstance(index, tuple) else (index,)))
 
 
-def _space(low: Lowering, shape: tuple[int, ...]) -> tuple[Space, Layout]:
+def space_of(low: Lowering, shape: tuple[int, ...]) -> tuple[Space, Layout]:
     """Return the space of a gather: that of its result, with loops in small ones, too."""
     space, layout = low.natural(shape)
     if space:
@@ -153,7 +158,10 @@ def _lengths(shape: Sequence[int], layout: Layout) -> list[int]:
     return [n if loop == COMPONENT else 1 for n, loop in zip(shape, layout, strict=True)]
 
 
-def _fetch(group: Group, memory: Memory, offset: Node, start: int, strides: tuple[int, ...]) -> Node:
+def fetch(group: Group, memory: Memory, offset: Node, start: int, strides: tuple[int, ...]) -> Node:
+    """Return the number that stands so many bytes from where memory begins at each point."""
+    if offset.op == "constant":
+        return group.load(memory, start + offset.detail, strides)
     axes = offset.axes if offset.group is group else 0
     for n, (stride, length) in enumerate(zip(strides, group.space, strict=True)):
         if stride and length > 1:
@@ -161,7 +169,7 @@ def _fetch(group: Group, memory: Memory, offset: Node, start: int, strides: tupl
     return group.node("fetch", memory.kind, offset, detail=(memory, start, strides), axes=axes)
 
 
-class _Places:
+class Places:
     """Where the elements lie: bytes from the start of an array, as offsets by the index arrays and along slices."""
 
     def __init__(self, low: Lowering, shape: tuple[int, ...]) -> None:
@@ -173,8 +181,11 @@ class _Places:
         self.start = 0
         self.along = [0] * len(shape)  # strides along the axes that are slices
 
-    def nodes(self, group: Group, layout: Layout, make: Any) -> Any:
-        """Return the nodes that `make` gives for (offset, bytes from the start, strides along the loops)."""
+    def nodes(self, group: Group, layout: Layout, make: Any, checked: dict[int, Node] | None = None) -> Any:
+        """Return the nodes that `make` gives for (offset, bytes from the start, strides along the loops).
+
+        `checked` are indices that have been checked already.
+        """
         low, shape = self.low, self.shape
         given: list[Any] = [
             np.broadcast_to(low.read(i, group, layout, shape), self._parts(i, layout)) for i in self.arrays
@@ -185,7 +196,7 @@ class _Places:
         for loop, stride in zip(layout, self.along, strict=True):
             if loop >= 0:
                 loops[loop] = stride
-        checked: dict[int, Node] = {}
+        checked = {} if checked is None else checked
         found: Any = np.empty(lengths, object)
         build = Build(group)
         for place in np.ndindex(*lengths):
@@ -194,10 +205,14 @@ class _Places:
                 given, self.known, self.lengths, self.strides, strict=True
             ):
                 node: Node = of_index[place]
+                if not stride and known:
+                    continue
                 if not known:
                     if id(node) not in checked:
                         checked[id(node)] = self._checked(group, node, length)
                     node = checked[id(node)]
+                if not stride:
+                    continue
                 step = (
                     build.multiply(node, constant(stride, "i64"))
                     if node.op != "constant"
@@ -227,8 +242,8 @@ class _Places:
         return build.select(wrong, zero, index)
 
 
-def _places(low: Lowering, record: Record, index: Any, memory: Memory, shape: tuple[int, ...]) -> _Places:
-    found = _written_out(low, index, memory, shape)
+def _places(low: Lowering, record: Record, index: Any, memory: Memory, shape: tuple[int, ...]) -> Places:
+    found = written_out(low, index, memory, shape)
     if found is None:
         found = _listed(low, index, memory, shape)
     if found is None:
@@ -236,22 +251,18 @@ def _places(low: Lowering, record: Record, index: Any, memory: Memory, shape: tu
     return found
 
 
-def _written_out(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ...]) -> _Places | None:
+def written_out(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ...]) -> Places | None:
     """Return the places of an index of slices and integer arrays that stand together."""
-    items = list(index) if isinstance(index, tuple) else [index]
-    if any(i is None or isinstance(i, Literal) or _is_mask(i) for i in items):
+    items = whole_index(index, len(memory.shape))
+    if items is None:
         return None
-    if any(i is Ellipsis for i in items):
-        at = next(n for n, i in enumerate(items) if i is Ellipsis)
-        items[at : at + 1] = [slice(None)] * (len(memory.shape) - len(items) + 1)
-    items += [slice(None)] * (len(memory.shape) - len(items))
     arrays_at = [n for n, i in enumerate(items) if not isinstance(i, slice)]
     if not arrays_at or arrays_at != list(range(arrays_at[0], arrays_at[-1] + 1)):
         return None
     shapes = [np.shape(items[n]) if not _is_atom(items[n]) else kind(items[n]).shape for n in arrays_at]
     rank = len(np.broadcast_shapes(*shapes))
     after = len(items) - arrays_at[-1] - 1
-    found = _Places(low, shape)
+    found = Places(low, shape)
     axis = 0
     for n, (item, length, stride) in enumerate(zip(items, memory.shape, memory.strides, strict=True)):
         if isinstance(item, slice):
@@ -266,6 +277,17 @@ def _written_out(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ..
     return found
 
 
+def whole_index(index: Any, rank: int) -> list[Any] | None:
+    """Return an index with an item for each axis; None if it has others than slices, integers and arrays of them."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    if any(i is None or isinstance(i, Literal) or _is_mask(i) for i in items):
+        return None
+    if any(i is Ellipsis for i in items):
+        at = next(n for n, i in enumerate(items) if i is Ellipsis)
+        items[at : at + 1] = [slice(None)] * (rank - len(items) + 1)
+    return items + [slice(None)] * (rank - len(items))
+
+
 def _is_mask(item: Any) -> bool:
     return isinstance(item, (bool, np.ndarray, np.generic, list)) and np.asarray(item).dtype.kind == "b"
 
@@ -274,7 +296,7 @@ def _is_atom(item: Any) -> bool:
     return not isinstance(item, (np.ndarray, np.generic, int, list))
 
 
-def _enter(low: Lowering, found: _Places, item: Any, length: int, stride: int, after: int) -> None:
+def _enter(low: Lowering, found: Places, item: Any, length: int, stride: int, after: int) -> None:
     """Enter an integer array as one that is broadcast to the result, with so many axes after its own."""
     if _is_atom(item):
         x, known = low.array(item), False
@@ -307,7 +329,7 @@ def _known(low: Lowering, item: Any, key: Any, places: Callable[[], Any]) -> Arr
     return array
 
 
-def _listed(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ...]) -> _Places | None:
+def _listed(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ...]) -> Places | None:
     """Return the places of any index that is known, one by one."""
     items = index if isinstance(index, tuple) else (index,)
     if any(_is_atom(i) and not isinstance(i, slice) and i is not None and i is not Ellipsis for i in items):
@@ -317,7 +339,7 @@ def _listed(low: Lowering, index: Any, memory: Memory, shape: tuple[int, ...]) -
     size = BYTES[memory.kind]
     count = math.prod(memory.shape)
     numbers = _known(low, index, memory.shape, lambda: np.arange(count).reshape(memory.shape)[index])
-    found = _Places(low, shape)
+    found = Places(low, shape)
     found.arrays.append(numbers)
     found.known.append(True)
     found.lengths.append(count)

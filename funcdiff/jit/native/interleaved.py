@@ -9,13 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funcdiff.jit.native.nodes import BYTES, Base, Memory, Store
+from funcdiff.jit.native.nodes import BYTES, Base, Memory, Node, Store
 
 if TYPE_CHECKING:
     from funcdiff.jit.native.vectors import Vectors
 
 MOST = 8  # components that are parted, or joined, as one stretch
 MANY = 64  # and those that are written in pieces of rows
+
+
+def _is_multiple(node: Node, of: int) -> bool:
+    """Tell whether a number is sure to be a multiple of another."""
+    if node.op == "constant":
+        return bool(node.detail % of == 0)
+    if node.op == "mul":
+        return any(_is_multiple(a, of) for a in node.args)
+    return node.op == "add" and all(_is_multiple(a, of) for a in node.args)
 
 
 class Interleaved:
@@ -26,18 +35,29 @@ class Interleaved:
         self.wide: dict[Any, str] = {}
         self.masks: dict[int, str] = {}
 
-    def load(self, memory: Memory, offset: int, strides: Sequence[int], lanes: int) -> str | None:
-        """Return a component as a vector; None if its memory is not of this kind."""
+    def load(
+        self, memory: Memory, offset: int, strides: Sequence[int], lanes: int, moved: Node | None = None
+    ) -> str | None:
+        """Return a component as a vector; None if its memory is not of this kind.
+
+        It may be moved by as many bytes as a number says that the inner loop does not change.
+        """
         place = self._place(memory, offset, strides)
         if place is None:
+            return None
+        if moved is not None and not (
+            _is_multiple(moved, strides[-1]) and memory.base.size % strides[-1] == 0
+        ):
             return None
         start, count, component = place
         of, out, lines = memory.kind, self.loops.out, self.loops.by_depth[-1]
         shown = f"<{lanes * count} x {self.loops.type_of(of)}>"
-        key = (id(memory.base), start, count)
+        key = (id(memory.base), start, count, None if moved is None else id(moved))
         wide = self.wide.get(key)
         if wide is None:
             at = self._address(memory.base, start, count, of)
+            if moved is not None:
+                at = out.let(f"getelementptr i8, ptr {at}, i64 {out.scalar(moved)}", lines)
             mask = self._mask(count, lanes)
             if mask is None:
                 wide = out.let(f"load {shown}, ptr {at}, align {BYTES[of]}", lines)

@@ -22,7 +22,6 @@ from funcdiff.jit.native.arrays import (
     UNIFORM,
     Array,
     Layout,
-    box,
     computed,
     contiguous_strides,
     fits,
@@ -33,7 +32,7 @@ from funcdiff.jit.native.in_place import share
 from funcdiff.jit.native.kernel import Kernel
 from funcdiff.jit.native.loops import parts
 from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
-from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constant, constants
+from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constants
 from funcdiff.jit.native.orders import reorder
 from funcdiff.jit.native.spaces import UNROLLED, along_repeated, flat_variables, lane_sizes, natural, repeated
 from funcdiff.jit.native.sweeps import plan
@@ -50,7 +49,7 @@ class Lowering:
         self.groups: dict[tuple[int, tuple[int, ...], bool], Group] = {}
         self.arrays: dict[int, Array] = {}
         self.bases: list[Base] = []
-        self.constant_bases: dict[int, Base] = {}
+        self.literals: dict[int, tuple[Any, Array]] = {}
         self.stored: Stored = {}
         self.pulled = 0  # nodes that sweeps have entered
         self.lanes = lane_sizes(tape)
@@ -181,7 +180,14 @@ class Lowering:
             if found.stack:  # only loops read it
                 raise NotNative(next(r for r in self.tape.records if atom in r.outputs))
             return found
-        value = np.asarray(atom.value)
+        _, known = self.literals.get(id(atom.value), (None, None))  # a large one is looked through once
+        if known is None:
+            known = self._literal(np.asarray(atom.value))
+            if known.type.size > UNROLLED:
+                self.literals[id(atom.value)] = atom.value, known  # held on to, as it is known by its id
+        return arrays.same(known)
+
+    def _literal(self, value: Any) -> Array:
         type_ = ArrayType(value.shape, value.dtype)
         if type_.dtype not in KINDS:
             raise NotNative
@@ -189,25 +195,15 @@ class Lowering:
         of = KINDS[type_.dtype]
         if not value.size or (value.size <= UNROLLED and not any(n in self.lanes for n in value.shape)):
             return computed(type_, straight, (COMPONENT,) * value.ndim, constants(value, of))
-        first = value.reshape(-1)[0]
-        if (value == first).all() and (
-            of not in ("f64", "f32") or len(set(np.signbit(value).ravel().tolist())) == 1
-        ):
-            nodes = box(constant(first.item(), of)).reshape((1,) * value.ndim)
-            layout = tuple(UNIFORM if n != 1 else COMPONENT for n in value.shape)
-            return computed(type_, straight, layout, nodes)
         few = repeated(value, self.natural(value.shape)[1])
         if few is not None:
             pairs = zip(value.shape, few.shape, strict=True)
             layout = tuple(UNIFORM if n != m else COMPONENT for n, m in pairs)
             return computed(type_, straight, layout, constants(few, of))
-        base = self.constant_bases.get(id(atom.value))
-        if base is None:
-            held = np.ascontiguousarray(value)
-            if held is value or np.shares_memory(held, value):
-                held = held.copy()
-            base = self.base(f"{self.name}.constant{len(self.constant_bases)}", type_, -1, held)
-            self.constant_bases[id(atom.value)] = base
+        held = np.ascontiguousarray(value)
+        if np.shares_memory(held, value):
+            held = held.copy()
+        base = self.base(f"{self.name}.constant{len(self.bases)}", type_, -1, held)
         memory = Memory(base, of, value.shape, contiguous_strides(value.shape, BYTES[of]))
         return arrays.in_memory(type_, memory, 0)
 
@@ -241,9 +237,8 @@ class Lowering:
     def memory(self, x: Array) -> Memory:
         """Return the memory of an array, writing it there if it is not."""
         if x.memory is None and x.source is not None:
-            x.memory = arrays.reshaped(self.memory(x.source), x.type.shape)
+            x.memory = arrays.shown(x, self.memory(x.source))
             x.ready, x.source = x.source.ready, None
-            assert x.memory is not None
         elif x.memory is None:
             base = self.base(f"m{len(self.bases)}", x.type, -1)
             of = KINDS[x.type.dtype]
@@ -257,8 +252,8 @@ class Lowering:
     def write(self, x: Array, memory: Memory) -> int:
         """Write an array into memory; return the stage from which on it can be read there."""
         if x.source is not None:
-            place = arrays.reshaped(memory, x.source.type.shape)
-            if place is not None and memory.shape == x.type.shape:
+            place = arrays.place_of_source(x, memory)
+            if place is not None:
                 return self.write(x.source, place)
             self.memory(x)
         if x.group is None:

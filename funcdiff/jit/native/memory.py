@@ -105,28 +105,9 @@ Stored = dict[int, tuple[Memory, int, tuple[int, ...], int]]
 """For a node, where its numbers lie in memory: offset, strides along the loops, and the stage from which on."""
 
 
-def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
-    """Return the nodes again in another group over the same space, where that costs little."""
-    found, flat = np.empty(nodes.shape, object), nodes.reshape(-1)
-    done: dict[int, Node] = {}
-
-    def is_stored(node: Node) -> bool:
-        found = stored.get(id(node))
-        return found is not None and found[3] <= group.stage and not found[0].base.mutable
-
-    def again(node: Node) -> Node:
-        if node.group is None or not node.group.space:
-            return node
-        if id(node) not in done:
-            if is_stored(node):
-                done[id(node)] = group.load(*stored[id(node)][:3])
-            elif node.op == "load":
-                memory, offset, strides = node.detail
-                done[id(node)] = group.load(memory, offset, strides)
-            else:
-                args = tuple(map(again, node.args))
-                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail)
-        return done[id(node)]
+def is_cheap(nodes: Any, stage: int, stored: Stored) -> bool:
+    """Tell whether nodes are better computed again than kept in memory."""
+    flat = nodes.reshape(-1)
 
     def count(node: Node, seen: set[int]) -> int:
         if node.group is None or not node.group.space or id(node) in seen:
@@ -134,7 +115,7 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
         seen.add(id(node))
         if node.op == "load" and node.detail[0].base.root.mutable:  # it may have been written to
             return RECOMPUTED * len(flat) + 1
-        if node.op == "load" or is_stored(node):
+        if node.op == "load" or is_stored(node, stage, stored):
             return 0
         if node.op not in CHEAP:
             return RECOMPUTED + 1
@@ -145,8 +126,36 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
                 break
         return total
 
-    if sum(count(n, set()) for n in flat) > RECOMPUTED * len(flat):
+    return sum(count(n, set()) for n in flat) <= RECOMPUTED * len(flat)
+
+
+def is_stored(node: Node, stage: int, stored: Stored) -> bool:
+    """Tell whether a node's numbers can be read in memory from a stage on."""
+    found = stored.get(id(node))
+    return found is not None and found[3] <= stage and not found[0].base.mutable
+
+
+def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
+    """Return the nodes again in another group over the same space, where that costs little."""
+    if not is_cheap(nodes, group.stage, stored):
         return None
+    found = np.empty(nodes.shape, object)
+    done: dict[int, Node] = {}
+
+    def again(node: Node) -> Node:
+        if node.group is None or not node.group.space:
+            return node
+        if id(node) not in done:
+            if is_stored(node, group.stage, stored):
+                done[id(node)] = group.load(*stored[id(node)][:3])
+            elif node.op == "load":
+                memory, offset, strides = node.detail
+                done[id(node)] = group.load(memory, offset, strides)
+            else:
+                args = tuple(map(again, node.args))
+                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail)
+        return done[id(node)]
+
     for place in np.ndindex(nodes.shape):
         found[place] = again(nodes[place])
     return found

@@ -39,8 +39,9 @@ def _rearranged(
 def _reshape(low: Lowering, record: Record) -> Array:
     shape = record.params["shape"]
     x = low.unplaced(record.inputs[0])
-    if x.source is not None:
+    if x.source is not None and not arrays.is_permuted(x):
         return arrays.reshape_of(x.source, record.outputs[0].type)
+    x = low.array(record.inputs[0])
     if x.group is not None and x.layout == FLAT and record.outputs[0].number in low.flat:
         return computed(record.outputs[0].type, x.group, FLAT, x.parts)
 
@@ -74,6 +75,9 @@ def _copy(low: Lowering, record: Record) -> Array:
 @handler("transpose")
 def _transpose(low: Lowering, record: Record) -> Array:
     axes = record.params["axes"]
+    late = low.unplaced(record.inputs[0])
+    if late.source is not None:
+        return arrays.reshape_of(late.source, record.outputs[0].type, tuple(late.axes[a] for a in axes))
 
     def view(memory: Memory) -> Memory | None:
         return arrays.view(memory, lambda a: a.transpose(axes))

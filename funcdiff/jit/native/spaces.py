@@ -35,14 +35,21 @@ def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, .
 
 
 def repeated(value: Any, layout: Layout) -> Any:
-    """Return the few elements that a constant repeats along all axes that are loops; None if it is not of that kind."""
-    if not any(loop >= 0 and n > 1 for loop, n in zip(layout, value.shape, strict=True)):
-        return None
-    found = value[tuple(slice(None) if loop == COMPONENT else slice(1) for loop in layout)]
-    same = value == found
-    if value.dtype.kind == "f":
-        same &= np.signbit(value) == np.signbit(found)
-    return found if found.size <= UNROLLED and same.all() else None
+    """Return the few elements that a constant repeats along all axes that are loops, or its only one; None otherwise."""
+    for few in (
+        value[(slice(1),) * value.ndim],
+        value[tuple(slice(None) if loop == COMPONENT else slice(1) for loop in layout)],
+    ):
+        if (
+            few.size > UNROLLED or (value[..., -1:] != few[..., -1:]).any()
+        ):  # as most that do not can tell soon
+            continue
+        same = value == few
+        if value.dtype.kind == "f":
+            same &= np.signbit(value) == np.signbit(few)
+        if same.all():
+            return few
+    return None
 
 
 def along_repeated(layout: Layout, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Layout]:

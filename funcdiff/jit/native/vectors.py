@@ -153,6 +153,10 @@ class Vectors:
         memory, offset, strides = node.detail
         (at,) = node.args
         out, kind = self.out, node.kind
+        if self.is_vector(node) and not self.is_vector(at) and strides[-1] != BYTES[kind]:
+            component = self.interleaved.load(memory, offset, strides, LANES, at)
+            if component is not None:
+                return component
         row = self._row(memory, offset, strides)
         if not self.is_vector(at):
             row = out.let(f"getelementptr i8, ptr {row}, i64 {out.scalar(at)}", lines)
