@@ -72,6 +72,10 @@ def _positive(walk: Rewriter, record: Record, a: Atom) -> Record | Atom:
     return a
 
 
+def _conjugate(walk: Rewriter, record: Record, a: Atom) -> Record | Atom:
+    return record if record.outputs[0].type.dtype.kind == "c" else a
+
+
 def _power(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
     """Write the powers for which NumPy's ``**`` has a function of its own as that function."""
     out = record.outputs[0].type
@@ -83,6 +87,7 @@ def _power(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
 
 _RULES: dict[str, Function] = {
     "add": _add,
+    "conj": _conjugate,
     "divide": _divide,
     "multiply": _multiply,
     "negative": _negative,
