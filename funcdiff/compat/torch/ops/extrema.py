@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from funcdiff.compat.torch._apply import composed, composite, constant, deliver,
 from funcdiff.compat.torch._graph import node_class
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch.ops.axes import axis_of, reduced
-from funcdiff.compat.torch.ops.short import largest, rows, smallest
+from funcdiff.compat.torch.ops.short import extreme, largest, rows, smallest
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.primitives.indexing import getitem as p_getitem
 from funcdiff.primitives.ordering import take_along
@@ -84,6 +85,13 @@ def pick(cls: Any, input: Any, order: Any, axis: int) -> Any:
     return composite(composed(cls.__name__), compute, (input, order))
 
 
+@lru_cache(maxsize=4096)
+def _of_all(shape: tuple[int, ...], position: str) -> tuple[dict[str, Any], Any]:
+    """Return the parameters of a reduction over all axes, and its computation."""
+    params = reduced(None, len(shape), False)
+    return params, extreme(shape, params["axis"], False, position)
+
+
 def _extremum(
     name: str, whole: Any, impl: Any, position: str, all_node: str, node: str, result: Any, other: str
 ) -> Any:
@@ -98,7 +106,7 @@ def _extremum(
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                     "with the 'dim' argument."
                 )
-            made = operation(input, reduced(None, value.ndim, False))
+            made = operation(input, *_of_all(value.shape, position))
             return made if out is None else deliver(made, out)
         if isinstance(dim, Tensor):
             from funcdiff.compat.torch.ops import arithmetic

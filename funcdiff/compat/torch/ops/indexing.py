@@ -76,6 +76,16 @@ def getitem(input: Tensor, index: Any) -> Any:
         if type(value) is np.ndarray and value.ndim and -len(value) <= index < len(value):
             return view_onto(_Select, p_getitem, {"index": (index, Ellipsis)}, input, value[index, ...])
         return _one(input, 0, index)
+    if kind is slice and index.step is None:
+        start, stop, value = index.start, index.stop, input.value
+        if (
+            type(start) in _BOUNDS
+            and type(stop) in _BOUNDS
+            and start is not stop
+            and type(value) is np.ndarray
+            and value.ndim
+        ):
+            return view_onto(_Slice, p_getitem, {"index": (index, Ellipsis)}, input, value[index])
     if kind is slice or kind is tuple:
         found = _basic(input, index if kind is tuple else (index,))
         if found is not None:

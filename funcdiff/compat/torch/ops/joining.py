@@ -290,22 +290,17 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Any:
 @method
 def tril(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.tril`."""
-    return _part(_Tril, input, diagonal, True)
+    value = input.value
+    params, made = moving_rules.triangle_of(value.shape, value.dtype.char, diagonal, True)
+    return _triangle(_Tril, input, params, made)
 
 
 @method
 def triu(input: Tensor, diagonal: int = 0) -> Any:
     """As `torch.triu`."""
-    return _part(_Triu, input, diagonal, False)
-
-
-def _part(cls: Any, input: Tensor, diagonal: int, lower: bool) -> Any:
     value = input.value
-    if len(value.shape) < 2:
-        name = "tril" if lower else "triu"
-        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-    made = moving_rules.triangle_of(value.shape, value.dtype.char, diagonal, lower)
-    return _triangle(cls, input, {"diagonal": diagonal, "lower": lower}, made)
+    params, made = moving_rules.triangle_of(value.shape, value.dtype.char, diagonal, False)
+    return _triangle(_Triu, input, params, made)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:

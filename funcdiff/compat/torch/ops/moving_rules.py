@@ -13,12 +13,14 @@ from funcdiff.core.primitive import REGISTRY
 
 
 def _triangle(x: Any, *, diagonal: int, lower: bool) -> Any:
-    return triangle_of(x.shape, x.dtype.char, diagonal, lower)(x)
+    return triangle_of(x.shape, x.dtype.char, diagonal, lower)[1](x)
 
 
 @lru_cache(maxsize=256)
-def triangle_of(shape: tuple[int, ...], kind: str, diagonal: int, lower: bool) -> Any:
-    """Return the function that copies matrices of a shape and type, with zeros outside of a triangle."""
+def triangle_of(shape: tuple[int, ...], kind: str, diagonal: int, lower: bool) -> tuple[dict[str, Any], Any]:
+    """Return the parameters of `triangle`, and the function that computes it for matrices of a shape and type."""
+    if len(shape) < 2:
+        raise RuntimeError(f"{'tril' if lower else 'triu'}: input tensor must have at least 2 dimensions")
     rows, columns = shape[-2:]
     outside = _is_outside(rows, columns, diagonal, lower)
 
@@ -33,7 +35,7 @@ def triangle_of(shape: tuple[int, ...], kind: str, diagonal: int, lower: bool) -
         return out
 
     positions, zero = np.flatnonzero(outside), number(0, kind)
-    return of_matrix if len(shape) == 2 else of_matrices
+    return {"diagonal": diagonal, "lower": lower}, of_matrix if len(shape) == 2 else of_matrices
 
 
 def _is_outside(rows: int, columns: int, diagonal: int, lower: bool) -> Any:

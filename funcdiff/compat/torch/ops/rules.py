@@ -137,8 +137,12 @@ leaky_relu: Any = general(
 
 
 def _elu(x: Any, *, alpha: float) -> Any:
-    below = np.expm1(x)
-    return np.where(x > zero(x), x, below if alpha == 1 else alpha * below)
+    if (
+        0 <= alpha <= 1
+    ):  # then the lower part lies above x where x is negative, and the larger of both is meant
+        below = np.expm1(np.minimum(zero(x), x))
+        return np.maximum(below if alpha == 1 else alpha * below, x)
+    return np.where(x > zero(x), x, alpha * np.expm1(x))
 
 
 def _elu_rule(t: Any, out: Any, x: Any, *, alpha: float) -> Any:

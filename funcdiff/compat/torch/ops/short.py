@@ -91,24 +91,39 @@ def rows(count: int, keepdims: bool) -> Any:
     return np.arange(count)[:, None] if keepdims else np.arange(count)
 
 
-def _extreme(x: Any, axis: tuple[int, ...], keepdims: bool, position: str, reduce: Any) -> Any:
-    if 0 < x.size <= SHORT:
-        rank = x.ndim
-        if len(axis) == rank:
-            if not keepdims:
-                flat = x if rank == 1 else x.reshape(-1)
-                return flat[getattr(flat, position)()]
-        elif rank == 2 and axis[0]:
-            at = getattr(x, position)(1, None, keepdims=keepdims) if keepdims else getattr(x, position)(1)
-            return x[rows(x.shape[0], keepdims), at]
-    return reduce(x, axis, None, None, True) if keepdims else reduce(x, axis)
+@lru_cache(maxsize=4096)
+def extreme(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool, position: str) -> Any:
+    """Make the largest elements over axes (`argmax` for the position), or the smallest, of arrays of a shape."""
+    rank, reduce = len(shape), _greatest if position == "argmax" else _least
+
+    def largest_of_all(x: Any) -> Any:
+        flat = x if rank == 1 else x.ravel()
+        return flat[flat.argmax()]
+
+    def smallest_of_all(x: Any) -> Any:
+        flat = x if rank == 1 else x.ravel()
+        return flat[flat.argmin()]
+
+    def of_rows(x: Any) -> Any:
+        return x[numbers, x.argmax(1)] if position == "argmax" else x[numbers, x.argmin(1)]
+
+    def of_kept_rows(x: Any) -> Any:
+        return x[numbers, getattr(x, position)(1, None, keepdims=True)]
+
+    if 0 < math.prod(shape) <= SHORT:
+        if len(axis) == rank and not keepdims:
+            return largest_of_all if position == "argmax" else smallest_of_all
+        if rank == 2 and axis == (1,):
+            numbers = rows(shape[0], keepdims)
+            return of_kept_rows if keepdims else of_rows
+    return lambda x: reduce(x, axis, None, None, True) if keepdims else reduce(x, axis)
 
 
 def largest(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Return the largest elements over axes."""
-    return _extreme(x, axis, keepdims, "argmax", _greatest)
+    return extreme(x.shape, axis, keepdims, "argmax")(x)
 
 
 def smallest(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Return the smallest elements over axes."""
-    return _extreme(x, axis, keepdims, "argmin", _least)
+    return extreme(x.shape, axis, keepdims, "argmin")(x)
