@@ -128,7 +128,10 @@ class _PartLoops(Loops):
         return ("%low", "%high") if axis == self.axis else super().bounds(axis)
 
     def row(self) -> None:
-        """Write the loops over the last axis; over a part of it, if it is the one that is parted."""
+        """Write the loops over the last axis; over a part of it, if it is the one that is parted.
+
+        Where the last vector of the row ends with it, it may do again what another part does, to the same numbers.
+        """
         if self.axis != self.last:
             super().row()
             return
