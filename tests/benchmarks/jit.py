@@ -10,6 +10,7 @@ import numpy as np
 import funcdiff as fd
 from funcdiff import jit
 from funcdiff.jit.native.engine import why_not
+from tests.forward_algorithm import forward_algorithm
 
 from . import c_yardstick
 from .peers import torch
@@ -208,19 +209,24 @@ def table(title: str, found: list[tuple[str, dict[str, Any]]], what: str) -> Tab
 def compile_time(effort: Effort) -> Table:
     lengths = (20,) if effort.tiny else (200, 1000)
     x = np.linspace(0.2, 0.9, 10)
+    programs = [(f"gradient, {n} operations", fd.value_and_grad(program(n, np)), x) for n in lengths]
+    for steps, irregular in ((3, True),) if effort.tiny else ((40, False), (20, True), (40, True)):
+        kind = "with silent transitions" if irregular else "alike"
+        name = f"Hessian of the forward algorithm, {steps} steps {kind}"
+        programs.append((name, fd.hessian(forward_algorithm(steps, irregular)), np.linspace(-0.5, 0.5, 9)))
     rows = []
-    for length in lengths:
-        gradient = fd.value_and_grad(program(length, np))
-        tape = fd.trace(gradient)(x)
-        calls: dict[str, Callable[[], Any]] = {"trace": lambda g=gradient: fd.trace(g)(x)}
+    for label, derivative, given in programs:
+        tape = fd.trace(derivative)(given)
+        calls: dict[str, Callable[[], Any]] = {"trace": lambda g=derivative, x=given: fd.trace(g)(x)}
         for name in backends():
-            calls[name] = lambda name=name, g=gradient: jit(g, backend=name)(x)
+            calls[name] = lambda name=name, g=derivative, x=given: jit(g, backend=name)(x)
         times = interleave(calls, effort)
         for name in backends():
             total, traced = times[name].median, times["trace"].median
             per = 1e6 / len(tape)
             rows.append(
                 (
+                    label,
                     name,
                     str(len(tape)),
                     f"{1e3 * total:.1f}",
@@ -228,8 +234,8 @@ def compile_time(effort: Effort) -> Table:
                     f"{per * (total - traced):.1f}",
                 )
             )
-    header = ("backend", "records", "ms", "us per record", "of them after recording")
-    return Table("compile time of a value and gradient (budget: 100 us per record)", header, rows)
+    header = ("program", "backend", "records", "ms", "us per record", "of them after recording")
+    return Table("compile time (budget: 100 us per record)", header, rows)
 
 
 def threads(effort: Effort) -> Table:

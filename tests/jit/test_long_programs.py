@@ -13,33 +13,13 @@ import funcdiff as fd
 from funcdiff.jit.native import kernel, pieces, plain_products
 from funcdiff.jit.native.engine import engine, why_not
 from funcdiff.jit.native.pieces import type_of
+from tests.forward_algorithm import forward_algorithm
 from tests.jit import test_native_loops
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
 
 jit = functools.partial(fd.jit, backend="native")
 MORE = 1.25  # times as much to compile for each record, at most, where a program is twice as long
-
-
-def forward_algorithm(steps: int, states: int = 3) -> Any:
-    """The likelihood of a hidden Markov model, with silent transitions so irregular that the steps are not rolled up."""
-    rng = np.random.default_rng(0)
-    seen, silent = rng.integers(0, 4, steps), rng.integers(0, 3, steps)
-    emission = rng.dirichlet(np.ones(4), states)
-
-    def likelihood(theta: Any) -> Any:
-        a = np.exp(theta.reshape(states, states))
-        a = a / np.sum(a, axis=1, keepdims=True)
-        alpha, found = emission[:, seen[0]] / states, 0.0
-        for t in range(1, steps):
-            total = np.sum(alpha)
-            found = found + np.log(total)
-            alpha = (alpha / total) @ a * emission[:, seen[t]]
-            for _ in range(silent[t]):
-                alpha = np.tanh(alpha) @ a if seen[t] % 2 else np.sqrt(alpha) @ a
-        return found + np.log(np.sum(alpha))
-
-    return likelihood
 
 
 def lengths(source: str) -> list[int]:
@@ -64,7 +44,7 @@ def test_a_hessian_of_a_recursion_compiles_in_linear_time():
     theta = np.linspace(-0.5, 0.5, 9)
     found = []
     for steps in (6, 12):
-        f = fd.hessian(forward_algorithm(steps))
+        f = fd.hessian(forward_algorithm(steps, irregular=True))
         out, lowered, modules = compiled(f, theta)
         source = lowered.source
         np.testing.assert_allclose(out, f(theta), rtol=1e-9, atol=1e-12)
