@@ -266,6 +266,8 @@ from funcdiff.compat.torch.ops.creation import (
 )
 from funcdiff.compat.torch.ops.creation import range_ as range
 from funcdiff.compat.torch.ops.cumulative import cumprod, cumsum, diff, trapezoid, trapz
+from funcdiff.compat.torch.ops.diagonals import diag, diag_embed
+from funcdiff.compat.torch.ops.expansion import broadcast_shapes, broadcast_tensors, broadcast_to
 from funcdiff.compat.torch.ops.exponentials import log_softmax, logcumsumexp, logsumexp, softmax
 from funcdiff.compat.torch.ops.extrema import (
     amax,
@@ -401,34 +403,14 @@ from funcdiff.compat.torch.ops.joining import (
     vstack,
 )
 from funcdiff.compat.torch.ops.linalg import (
-    addmm,
-    addmv,
-    addr,
-    baddbmm,
-    bmm,
-    cdist,
-    chain_matmul,
     cholesky,
-    cross,
     det,
-    dot,
-    einsum,
-    ger,
-    inner,
     inverse,
-    kron,
     logdet,
-    matmul,
     matrix_exp,
     matrix_power,
-    mm,
-    mv,
-    outer,
     pinverse,
     slogdet,
-    tensordot,
-    trace,
-    vdot,
 )
 from funcdiff.compat.torch.ops.ordering import (
     argsort,
@@ -446,6 +428,28 @@ from funcdiff.compat.torch.ops.ordering import (
     unique,
 )
 from funcdiff.compat.torch.ops.parts import chunk, narrow, split, tensor_split, unbind
+from funcdiff.compat.torch.ops.products import (
+    addmm,
+    addmv,
+    addr,
+    baddbmm,
+    bmm,
+    cdist,
+    chain_matmul,
+    cross,
+    dot,
+    einsum,
+    ger,
+    inner,
+    kron,
+    matmul,
+    mm,
+    mv,
+    outer,
+    tensordot,
+    trace,
+    vdot,
+)
 from funcdiff.compat.torch.ops.random import (
     bernoulli,
     default_generator,
@@ -503,13 +507,8 @@ from funcdiff.compat.torch.ops.selecting import (
 )
 from funcdiff.compat.torch.ops.shapes import (
     adjoint,
-    broadcast_shapes,
-    broadcast_tensors,
-    broadcast_to,
     clone,
     detach,
-    diag,
-    diag_embed,
     flatten,
     moveaxis,
     movedim,

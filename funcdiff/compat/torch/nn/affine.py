@@ -17,7 +17,7 @@ from funcdiff.compat.torch._graph import Node, new_node, node_class, recorded
 from funcdiff.compat.torch._recorder import edge_of, lift, lower
 from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
 from funcdiff.compat.torch._tensor import Tensor, wrap
-from funcdiff.compat.torch.ops.linalg import matmul
+from funcdiff.compat.torch.ops.products import matmul
 from funcdiff.compat.torch.ops.rules import product_by_rows
 from funcdiff.compat.torch.ops.shapes import t as turned_over
 from funcdiff.core.array_type import type_of

@@ -13,7 +13,7 @@ from funcdiff.compat.torch.nn.dropouts import dropout
 from funcdiff.compat.torch.ops.creation import zeros
 from funcdiff.compat.torch.ops.exponentials import softmax
 from funcdiff.compat.torch.ops.joining import cat
-from funcdiff.compat.torch.ops.linalg import matmul
+from funcdiff.compat.torch.ops.products import matmul
 
 
 def scaled_dot_product_attention(

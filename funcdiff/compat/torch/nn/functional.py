@@ -19,6 +19,7 @@ from funcdiff.compat.torch._tensor import Tensor, plain
 from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.nn.affine import bilinear, linear
 from funcdiff.compat.torch.nn.attention import multi_head_attention_forward, scaled_dot_product_attention
+from funcdiff.compat.torch.nn.class_losses import cross_entropy, nll_loss
 from funcdiff.compat.torch.nn.convolution import (
     conv1d,
     conv2d,
@@ -40,7 +41,6 @@ from funcdiff.compat.torch.nn.losses import (
     binary_cross_entropy_with_logits,
     cosine_embedding_loss,
     cosine_similarity,
-    cross_entropy,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,
@@ -48,13 +48,13 @@ from funcdiff.compat.torch.nn.losses import (
     l1_loss,
     margin_ranking_loss,
     mse_loss,
-    nll_loss,
     pairwise_distance,
     poisson_nll_loss,
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
 )
+from funcdiff.compat.torch.nn.padding import pad
 from funcdiff.compat.torch.nn.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -87,7 +87,6 @@ from funcdiff.compat.torch.nn.standardising import (
     layer_norm,
     rms_norm,
 )
-from funcdiff.compat.torch.nn.windows import padded
 from funcdiff.compat.torch.ops import functions, rules
 from funcdiff.compat.torch.ops.axes import axis_of
 from funcdiff.compat.torch.ops.exponentials import log_softmax as _log_softmax
@@ -314,52 +313,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Any:
         raise RuntimeError("Class values must be non-negative.")
     rows = np.eye(num_classes, dtype=np.int64)
     return constant(lambda places: at(rows, (places,)), (tensor,))
-
-
-def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Any:
-    """As `torch.nn.functional.pad`: pairs of widths, those of the last axis first; negative ones cut."""
-    if len(pad) % 2:
-        raise RuntimeError("Padding length must be divisible by 2")
-    axes = len(pad) // 2
-    if axes > input.ndim:
-        raise RuntimeError(
-            f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} and input "
-            f"of dimension {input.ndim}"
-        )
-    names = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-    if mode not in names:
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if mode != "constant":
-        if value is not None:
-            raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
-        if axes not in (1, 2, 3) or input.ndim not in (axes + 1, axes + 2):
-            raise NotImplementedError(
-                f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor.\nSupported combinations for non-constant "
-                "padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: padding size = 4 (pads last 2 "
-                "dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
-            )
-    nodes = {
-        "constant": "ConstantPadNdBackward0",
-        "reflect": f"ReflectionPad{axes}DBackward0",
-        "replicate": f"ReplicationPad{axes}DBackward0",
-        "circular": "torch::autograd::CopySlices",
-    }
-    pairs = [(int(pad[2 * n]), int(pad[2 * n + 1])) for n in range(axes)][::-1]
-    for (before, after), length in zip(pairs, input.shape[input.ndim - axes :], strict=True):
-        if before + after + length < 0 or -before > length or -after > length:
-            raise RuntimeError("narrow(): length must be non-negative.")
-        if mode == "reflect" and max(before, after) >= length:
-            raise RuntimeError(
-                "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-                f"({before}, {after}) at dimension {input.ndim - 1} of input {list(input.shape)}"
-            )
-        if mode == "circular" and max(before, after) > length:
-            raise RuntimeError("Padding value causes wrapping around more than once.")
-
-    def compute(x: Any) -> Any:
-        return padded(x, pairs, 0 if value is None else value, names[mode])
-
-    return composite(composed(nodes[mode]), compute, (input,))
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, **_: Any) -> Any:

@@ -19,9 +19,9 @@ from funcdiff.compat.torch.ops.creation import zeros
 from funcdiff.compat.torch.ops.cumulative import cumprod, cumsum
 from funcdiff.compat.torch.ops.indexing import added, replaced
 from funcdiff.compat.torch.ops.joining import cat, fliplr, flipud
-from funcdiff.compat.torch.ops.linalg import addr, baddbmm, bmm, matmul
 from funcdiff.compat.torch.ops.ordering import quantile, sort
 from funcdiff.compat.torch.ops.parts import chunk, split
+from funcdiff.compat.torch.ops.products import addr, baddbmm, bmm, matmul
 from funcdiff.compat.torch.ops.reductions import mean, vector_norm
 from funcdiff.compat.torch.ops.selecting import masked_scatter
 from funcdiff.compat.torch.ops.strided import diagonal

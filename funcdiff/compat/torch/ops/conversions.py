@@ -37,7 +37,8 @@ from funcdiff.compat.torch._dtypes import (
 from funcdiff.compat.torch._state import STATE
 from funcdiff.compat.torch._tensor import Tensor, wrap
 from funcdiff.compat.torch._views import write
-from funcdiff.compat.torch.ops.shapes import _ToCopy, clone, select, type_name
+from funcdiff.compat.torch.ops.expansion import type_name
+from funcdiff.compat.torch.ops.shapes import _ToCopy, clone, select
 
 
 def _converted(input: Tensor, d: dtype) -> Any:

@@ -29,7 +29,8 @@ from funcdiff.compat.torch._views import in_place
 from funcdiff.compat.torch.ops import moving_rules
 from funcdiff.compat.torch.ops.axes import axes_of, axis_of
 from funcdiff.compat.torch.ops.conversions import to
-from funcdiff.compat.torch.ops.shapes import expand, reshape, sizes, unsqueeze, view
+from funcdiff.compat.torch.ops.expansion import expand
+from funcdiff.compat.torch.ops.shapes import reshape, sizes, unsqueeze, view
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.matching import written_out
 from funcdiff.core.primitive import REGISTRY
