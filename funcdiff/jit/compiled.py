@@ -26,7 +26,7 @@ from funcdiff.jit.passes.roll import WORTH, roll
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
 from funcdiff.jit.rolling import Rolling
-from funcdiff.jit.signature import Signature, Statics
+from funcdiff.jit.signature import NUMBERS, Signature, Statics
 from funcdiff.jit.source import Unsteady
 from funcdiff.transforms.reverse import ROLLING
 from funcdiff.transforms.sweeps import writes_program
@@ -41,6 +41,8 @@ LONGEST_REST = 1 << 12  # calls
 _MISSING: Any = object()
 _float64 = np.float64
 _ndarray = np.ndarray
+_SCALARS = frozenset(t for t in np.sctypeDict.values() if np.dtype(t).kind in NUMBERS)
+_MADE = {bool: np.bool_, int: np.int64, float: _float64, complex: np.complex128}  # of Python's numbers
 
 
 class Entry:
@@ -91,17 +93,17 @@ class Compiled:
         return self.call(args, kwargs)
 
     def quick(self, leaves: Sequence[Any], key: list[Any]) -> Any:
-        """Run what is there for leaves all of which are arrays of one axis or more, or floats."""
+        """Run what is there for leaves all of which are arrays or numbers."""
         plain = True
         for a in leaves:
             kind = type(a)
-            if kind is _ndarray and a.ndim:
+            if kind is _ndarray:
                 key.append(a.shape)
                 key.append(a.dtype)
-            elif kind is _float64:
-                key.append(_float64)
-            elif kind is float:
-                key.append(float)
+            elif kind in _SCALARS:
+                key.append(kind)
+            elif kind in _MADE:
+                key.append(kind)
                 plain = False
             else:
                 return _MISSING
@@ -109,7 +111,10 @@ class Compiled:
         if entry is None or not self.captures.same():
             return _MISSING
         path = entry.paths.recent
-        values = leaves if plain else [_float64(a) if type(a) is float else a for a in leaves]
+        try:
+            values = leaves if plain else [_MADE[type(a)](a) if type(a) in _MADE else a for a in leaves]
+        except OverflowError:  # an int of other than 64 bits
+            return _MISSING
         try:
             if path is not None and not path.keys:
                 out = _run(path, values)
@@ -315,8 +320,8 @@ class Compiled:
     ) -> None:
         """Enter what `quick` looks up, by position where all arguments are leaves of its kinds."""
         key: list[Any] = [] if all(map(_is_quick, args)) and not signature.has_names else [signature.key[0]]
-        for a in signature.leaves:
-            if not _is_quick(a):
+        for a, value in zip(signature.leaves, signature.values, strict=True):
+            if not _is_quick(a) or type(value) is not _MADE.get(type(a), type(a)):
                 return
             key += (a.shape, a.dtype) if type(a) is _ndarray else (type(a),)
         if entry is self.entries.get(signature.key):
@@ -338,7 +343,7 @@ class Compiled:
 
 def _is_quick(a: Any) -> bool:
     kind = type(a)
-    return kind is float or kind is _float64 or (kind is _ndarray and a.ndim > 0 and not a.dtype.hasobject)
+    return kind in _MADE or kind in _SCALARS or (kind is _ndarray and not a.dtype.hasobject)
 
 
 def _get(entries: dict[Any, Entry], key: Any, name: str) -> Entry:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gc
+import importlib
+import pickle
 import threading
 import tracemalloc
 
@@ -501,3 +504,69 @@ def test_inputs_without_axes_are_not_handed_out(both_backends):
     for f in (lambda x: x, lambda x: (np.sort(x.reshape(1)), x)):
         found = jit(f)(x)
         assert not np.shares_memory(found[-1] if isinstance(found, tuple) else found, x)
+
+
+NUMBERS = {
+    "int": 3,
+    "bool": True,
+    "complex": 1 + 2j,
+    "int64": np.int64(3),
+    "int8": np.int8(3),
+    "float32": np.float32(0.5),
+    "complex64": np.complex64(1j),
+    "truth": np.bool_(True),
+    "0-d": np.array(0.5),
+    "0-d int": np.array(3, np.int32),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_all_kinds_are_quick(name, monkeypatch):
+    """They are told by their type: nothing else is looked at, as for arrays and floats."""
+
+    def f(x, s):
+        return x * s, s + 1
+
+    x, s = np.linspace(0.5, 2.0, 4), NUMBERS[name]
+    compiled = jit(f)
+    expected = compiled(x, s)
+    monkeypatch.setattr(importlib.import_module("funcdiff.jit.compiled"), "Signature", None)
+    for got, first, plain in zip(compiled(x, s), expected, f(x, s), strict=True):
+        assert_array_equal(got, first, strict=True)
+        assert_array_equal(got, plain, strict=True)
+
+
+def test_numbers_of_different_kinds_one_after_the_other():
+    def f(x, s):
+        return x * s, x + s
+
+    compiled = jit(f)
+    scalars = [*NUMBERS.values(), 0.5, np.float64(0.5), -1, 2, np.uint64(2**63), np.array(2.0), False]
+    with np.errstate(all="ignore"):
+        for x in (np.arange(3.0), np.arange(3, dtype=np.float32), np.arange(3)):
+            for s in scalars + scalars[::-1]:
+                for got, plain in zip(compiled(x, s), f(x, s), strict=True):
+                    assert_array_equal(got, np.asarray(plain))
+                    assert got.dtype == np.asarray(plain).dtype
+    x = np.arange(3.0)
+    for s in (2, 2**63, -1, 2**64 - 1, 2):
+        assert_array_equal(compiled(x, s), f(x, s))
+
+
+def sum_of_powers(x, n):
+    return np.sum(x**n)
+
+
+@pytest.mark.parametrize("called_before", [False, True])
+def test_jitted_functions_are_pickled_and_copied_with_their_settings(called_before):
+    x = np.array([1.0, 2.0, 3.0])
+    for f in (
+        fd.jit(sum_of_powers, static_argnums=1),
+        fd.jit(fd.grad(sum_of_powers), static_argnames="n"),
+        fd.grad(fd.jit(sum_of_powers, static_argnums=1, backend="numpy")),
+    ):
+        if called_before:
+            f(x, 2)
+        for again in (pickle.loads(pickle.dumps(f)), copy.deepcopy(f)):
+            assert again is not f
+            assert_allclose(again(x, 3), f(x, 3), rtol=1e-15)
