@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcdiff import errors
 from funcdiff.transforms.arguments import check_callable
-from funcdiff.transforms.gradient import wrap
+from funcdiff.transforms.gradient import transform_again, wrap
 
 if TYPE_CHECKING:
     from funcdiff.jit.compiled import Compiled
@@ -86,7 +86,14 @@ def jit(
     )  # only now: a quarter of the time that importing funcdiff would take
     from funcdiff.jit.signature import Statics
 
-    return Jitted(f, Compiled(f, Statics(f, static_argnums, static_argnames), _chosen(backend)))
+    settings = {
+        "f": f,
+        "static_argnums": static_argnums,
+        "static_argnames": static_argnames,
+        "backend": backend,
+    }
+    compiled = Compiled(f, Statics(f, static_argnums, static_argnames), _chosen(backend))
+    return Jitted(f, compiled, settings)
 
 
 def _chosen(backend: str) -> str:
@@ -113,8 +120,9 @@ class Jitted:
     take, it hands on to the builtin before it, and the first of them to `run`.
     """
 
-    def __init__(self, f: Callable[..., Any], compiled: Compiled) -> None:
+    def __init__(self, f: Callable[..., Any], compiled: Compiled, settings: dict[str, Any]) -> None:
         self.compiled = compiled
+        self._settings = settings
         compiled.install = self._install
         self._base: type = type(self)
         self._builtins = 0
@@ -132,6 +140,10 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<{self.__name__} of funcdiff>"  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        """Be pickled and copied as `jit` of the function, which is compiled anew."""
+        return transform_again, ("jit", self._settings)
 
     def _install(self, native: Any, captured: Any) -> None:
         """Let calls go to a builtin first; None takes back all of them."""
