@@ -1,5 +1,6 @@
 """The wrapper is compiled in a hurry, and once more with care when it has been called often."""
 
+import os
 import subprocess
 import sys
 
@@ -50,4 +51,23 @@ assert levels == [0, 2]
 def test_better_code_after_many_calls(before, locked):
     code = CALLS.format(before=before, locked=locked)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+
+
+AT_THE_END = """
+import builtins
+
+import numpy as np, funcdiff as fd
+f = fd.jit(lambda x: x + x)
+f(np.ones(3))
+builtins.kept = f  # of all modules this one is cleared last
+del f
+"""
+
+
+def test_builtins_that_go_when_the_interpreter_ends():
+    environment = os.environ | {"PYTHONMALLOC": "debug"}  # what is freed is written over
+    ran = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], env=environment, timeout=120, capture_output=True
+    )
     assert ran.returncode == 0, ran.stderr

@@ -104,9 +104,12 @@ class _MethodDef(ctypes.Structure):
 @once
 def _definition() -> _MethodDef:
     """Return what describes the wrapper to the interpreter; it outlives every builtin, as there is one for all."""
-    return _MethodDef(
-        b"compiled", _quick_library().address(wrapper_counted.NAME), _FLAGS, b"A compiled program."
-    )
+    entry = _quick_library().address(wrapper_counted.NAME)
+    made = _MethodDef(b"compiled", entry, _FLAGS, b"A compiled program.")
+    ctypes.pythonapi.Py_IncRef(
+        ctypes.py_object(made)
+    )  # builtins may be the last to go where the interpreter ends
+    return made
 
 
 def table(
