@@ -41,7 +41,7 @@ def view(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, forbidden: str 
 
 
 def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any, forbidden: str = "") -> Any:
-    """Return a view whose elements have been found."""
+    """Return a view whose elements have been found, with a node of a class, or none yet."""
     out: Any = new_tensor(Tensor)
     out.value = value
     version = out.version = x.version
@@ -57,7 +57,7 @@ def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any
     else:
         edge = x.current()
         base.forbidden = x.base.forbidden or (forbidden if recording else forbidden or _unrecorded())
-    if edge is None or not recording:
+    if edge is None or not recording or cls is None:
         out.edge = None
     else:
         old = x.value
@@ -68,18 +68,8 @@ def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any
 
 def view_through(x: Tensor, value: Any, lens: Any, params: dict[str, Any], edge: Any) -> Any:
     """Return a view that several nodes lead to, the last of which is given; None if nothing is recorded."""
-    out: Any = new_tensor(Tensor)
-    out.value = value
+    out = view_onto(None, lens, params, x, value)
     out.edge = edge
-    version = out.version = x.version
-    base = out.base = _new_view(_View)
-    base.parent = x
-    base.lens = lens
-    base.params = params
-    base.seen = version[0] if type(version) is list else 0
-    base.forbidden = "" if STATE.recording else _unrecorded()
-    if x.base is not None:
-        base.forbidden = x.base.forbidden or base.forbidden
     return out
 
 

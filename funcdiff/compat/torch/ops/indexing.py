@@ -132,40 +132,40 @@ def _basic(input: Tensor, items: tuple[Any, ...]) -> Any:
     value = input.value
     if type(value) is not np.ndarray:
         return None
+    steps: list[Any] = []  # the items that are no whole slices
     for item in items:
         if type(item) is slice:
-            step = item.step
+            start, stop, step = item.start, item.stop, item.step
+            if start is None and stop is None and step is None:
+                continue
             if (
-                type(item.start) not in _BOUNDS
-                or type(item.stop) not in _BOUNDS
+                type(start) not in _BOUNDS
+                or type(stop) not in _BOUNDS
                 or (step is not None and (type(step) is not int or step <= 0))
             ):
                 return None
         elif type(item) is not int:
             return None
+        steps.append(item)
+    if not steps:
+        return None
     index = (*items, Ellipsis)
     try:
         seen = value[index]
     except IndexError:
         return None
-    if len(items) == 1:
-        if items[0] == _WHOLE:
-            return None
-        return view_onto(
-            _Slice if type(items[0]) is slice else _Select, p_getitem, {"index": index}, input, seen
-        )
+    if len(steps) == 1:
+        cls = _Slice if type(steps[0]) is slice else _Select
+        return view_onto(cls, p_getitem, {"index": index}, input, seen)
     edge = input.edge if input.base is None else input.current()
     if edge is not None:
         edge = _nodes(input, value, items, edge) if STATE.recording else None
-        if edge is LEAF:  # all slices are whole
-            return None
     return view_through(input, seen, p_getitem, {"index": index}, edge)
 
 
 def _nodes(input: Tensor, value: Any, items: tuple[Any, ...], edge: Any) -> Any:
     """Make the nodes of integers and slices, each of which looks at what those before it have found."""
     rule = rule_of_lens(p_getitem)
-    first = edge
     axis = 0
     for item in items:
         sliced = type(item) is slice
@@ -178,7 +178,7 @@ def _nodes(input: Tensor, value: Any, items: tuple[Any, ...], edge: Any) -> Any:
         edge = new_node(_Slice if sliced else _Select, (input if edge is LEAF else edge,), record, None, None)
         value = found
         axis += sliced
-    return LEAF if edge is first else edge
+    return edge
 
 
 def _used(items: Any) -> int:
