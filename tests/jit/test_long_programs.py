@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import funcdiff as fd
+from funcdiff.core.tape import Variable
 from funcdiff.jit.native import kernel, pieces, plain_products
 from funcdiff.jit.native.engine import engine, why_not
 from funcdiff.jit.native.pieces import type_of
@@ -146,6 +148,23 @@ def test_products_keep_a_zero_zero_in_long_programs(short):
     compiled_g = jit(g)
     for x in (np.array([1.0, 2.0]), np.array([0.0, 2.0]), np.array([np.nan, 2.0]), np.array([1.0, 3.0])):
         np.testing.assert_allclose(compiled_g(x), g(x), rtol=1e-12)
+
+
+def test_what_looks_for_a_nan_has_names_of_its_own(short):
+    tape = fd.trace(fd.grad(lambda x: np.sum(np.sqrt(x) * np.sin(x))))(np.ones(3))
+    (x,) = tape.inputs
+    high = 1 + max(
+        v.number for r in tape.records for v in r.outputs
+    )  # as where a program is a part of another
+
+    def renamed(a: Any) -> Any:
+        return Variable(high, x.type) if isinstance(a, Variable) and a.number == x.number else a
+
+    records = tuple(replace(r, inputs=tuple(map(renamed, r.inputs))) for r in tape.records)
+    weak = plain_products.weak_program(replace(tape, inputs=(Variable(high, x.type),), records=records))
+    made = [v.number for r in weak.records for v in r.outputs]
+    assert len(weak.guards) == 1
+    assert len({*made, high}) == len(made) + 1
 
 
 @pytest.mark.parametrize("f", test_native_loops.SCALAR[:2], ids=lambda f: f.__name__)

@@ -69,7 +69,7 @@ def weak_program(tape: Tape) -> Tape:
         return tape
     plain, watch = weaken(tape)
     records = list(plain.records)
-    number = max(v.number for r in records for v in r.outputs)
+    number = max(v.number for v in (*plain.inputs, *(v for r in records for v in r.outputs)))
 
     def entered(name: str, *inputs: Variable, **params: object) -> Variable:
         nonlocal number
