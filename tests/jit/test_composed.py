@@ -1,4 +1,4 @@
-"""Norms and sums over indices are machine code, with the results NumPy has."""
+"""Norms, cross products and sums over indices are machine code, with the results NumPy has."""
 
 from __future__ import annotations
 
@@ -88,6 +88,17 @@ def test_norms_in_a_loop():
 
     a = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.3], [0.0, 0.3, 3.0]])
     compare(fd.grad(power_iteration), a)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((20, 3), (20, 3)), ((5, 1, 3), (4, 3)), ((700, 3), (3,))])
+def test_cross_products(dtype: Any, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+    compare(np.cross, a, b)
+    assert_array_equal(jit(np.cross)(a, b), np.cross(a, b))
+    compare(fd.grad(lambda a, b: np.sum(np.cross(a, b) ** 3), (0, 1)), a, b)
+    compare(lambda a: directional(lambda a: np.sum(np.cross(a, b) ** 3), a), a)
 
 
 SUMS = [

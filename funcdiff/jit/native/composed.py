@@ -1,4 +1,4 @@
-"""Records that are lowered as several: norms of vectors, and sums over indices."""
+"""Records that are lowered as several: norms of vectors, cross products, and sums over indices."""
 
 from __future__ import annotations
 
@@ -27,6 +27,31 @@ def _vector_norm(low: Lowering, record: Record) -> Array:
     each = low.step(REGISTRY["square" if order == 2 else "absolute"], x.type, [x], {})
     total = low.step(REGISTRY["sum"], out, [each], {"axis": axes, "keepdims": keepdims})
     return low.step(REGISTRY["sqrt"], out, [total], {}) if order == 2 else total
+
+
+@handler("cross")
+def _cross(low: Lowering, record: Record) -> Array:
+    """Products of the components after and before each, and the other way round."""
+    out = record.outputs[0].type
+    a, b = _floats(low, record)
+    if any(x.type.shape[-1] != 3 for x in (a, b)) or not out.size:
+        raise NotNative(record)
+    ahead = _multiplied(low, _rotated(low, a, 1), _rotated(low, b, 2))
+    behind = _multiplied(low, _rotated(low, a, 2), _rotated(low, b, 1))
+    return low.step(REGISTRY["subtract"], out, [ahead, behind], {})
+
+
+def _rotated(low: Lowering, x: Array, n: int) -> Array:
+    """Return the components of vectors from the n-th on, and those before it."""
+
+    def part(where: slice) -> Array:
+        lengths = (*x.type.shape[:-1], len(range(3)[where]))
+        return low.step(
+            REGISTRY["getitem"], ArrayType(lengths, x.type.dtype), [x], {"index": (Ellipsis, where)}
+        )
+
+    parts = [part(slice(n, None)), part(slice(None, n))]
+    return low.step(REGISTRY["concatenate"], x.type, parts, {"axis": len(x.type.shape) - 1})
 
 
 @handler("einsum")
