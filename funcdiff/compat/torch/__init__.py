@@ -166,8 +166,6 @@ from funcdiff.compat.torch.ops.arithmetic import (
 from funcdiff.compat.torch.ops.assorted import (
     addbmm,
     atleast_3d,
-    bartlett_window,
-    blackman_window,
     block_diag,
     can_cast,
     corrcoef,
@@ -179,7 +177,6 @@ from funcdiff.compat.torch.ops.assorted import (
     from_dlpack,
     frombuffer,
     gcd,
-    hamming_window,
     heaviside,
     is_conj,
     is_inference,
@@ -252,7 +249,6 @@ from funcdiff.compat.torch.ops.creation import (
     from_numpy,
     full,
     full_like,
-    hann_window,
     linspace,
     logspace,
     ones,
@@ -538,6 +534,7 @@ from funcdiff.compat.torch.ops.strided import (
     view_as_real,
     vsplit,
 )
+from funcdiff.compat.torch.ops.windows import bartlett_window, blackman_window, hamming_window, hann_window
 
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
 newaxis = None

@@ -276,30 +276,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     return beta * input + (total if alpha == 1 else alpha * total)
 
 
-# --- windows, types, memory ----------------------------------------------------------------------------------
-
-
-def _window(name: str, weights: tuple[float, ...]) -> Any:
-    def op(window_length: int, periodic: bool = True, *, dtype: Any = None, **_: Any) -> Any:
-        n = window_length if periodic else window_length - 1
-        angle = 2 * np.pi * np.arange(window_length) / max(n, 1)
-        x = sum((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights))
-        return wrap(np.asarray(x, Default.real if dtype is None else as_numpy(dtype)))
-
-    op.__name__ = op.__qualname__ = name
-    op.__doc__ = f"As `torch.{name}`."
-    return op
-
-
-hamming_window = _window("hamming_window", (0.54, 0.46))
-blackman_window = _window("blackman_window", (0.42, 0.5, 0.08))
-
-
-def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None) -> Any:
-    """As `torch.bartlett_window`."""
-    n = window_length if periodic else window_length - 1
-    x = 1 - np.abs(2 * np.arange(window_length) / max(n, 1) - 1)
-    return wrap(x.astype(Default.real if dtype is None else as_numpy(dtype)))
+# --- types, memory -------------------------------------------------------------------------------------------
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:

@@ -345,10 +345,3 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> A
     pick = combinations_with_replacement if with_replacement else choose
     index = list(pick(range(input.numel()), r))
     return input[wrap(np.array(index, np.int64).reshape(-1, r))]
-
-
-def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None) -> Any:
-    """As `torch.hann_window`."""
-    n = window_length if periodic else window_length - 1
-    x = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window_length) / n)
-    return wrap(x.astype(_typed(dtype, Default.real)))
