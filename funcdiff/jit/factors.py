@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.core import fastpath
-from funcdiff.core.primitive import Function, General, attach
+from funcdiff.core.primitive import REGISTRY, Function, General, attach
 
 
 def matrices(*stacks: Any) -> Iterator[tuple[Any, ...]]:
@@ -92,6 +92,10 @@ def _sign(packed: Any) -> Any:
     return out.reshape(packed.shape[:-2])[()]
 
 
+def _det_derivative(a: Any, _packed: Any, _det: Any, *directions: Any) -> Any:
+    return REGISTRY["det_derivative"].impl(a, *directions)
+
+
 def _primitive(name: str, impl: Function, doc: str) -> Function:
     primitive = General(name, impl, doc=doc)
     return attach(primitive, fastpath.make(primitive))
@@ -103,3 +107,8 @@ solve = _primitive(
 )
 inverse = _primitive("packed_lu_inverse", _inverse, "Inverse by the factors, NaN or an error where singular.")
 sign = _primitive("packed_lu_sign", _sign, "Sign of the determinant: 1, -1, or 0 where singular.")
+det_derivative = _primitive(
+    "packed_lu_det_derivative",
+    _det_derivative,
+    "Derivative of the determinant; machine code takes it by the factors, and NumPy source where those do not tell.",
+)

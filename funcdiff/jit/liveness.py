@@ -46,6 +46,7 @@ _FRESH = frozenset(
         "packed_lu",
         "packed_lu_solve",
         "packed_lu_inverse",
+        "packed_lu_det_derivative",
     ]
 )
 

@@ -332,7 +332,8 @@ def definitions(wanted: Iterable[tuple[str, str]]) -> tuple[str, dict[str, int]]
             shown = body.number if result == "n" else "void"
             texts[f"declare {shown} @{called}({', '.join(['ptr'] * len(arguments))})"] = None
         of = body.number if found.result == "number" else found.result
-        head = f"define internal {of} @fd.{name}.{dtype}({found.parameters}) {{"
+        parameters = found.parameters.replace("number ", f"{body.number} ")
+        head = f"define internal {of} @fd.{name}.{dtype}({parameters}) {{"
         functions.append("\n".join([head, *body.entry, *body.lines, f"  ret {of} {returned}".rstrip(), "}"]))
     return "\n".join([*texts, *functions]), symbols
 

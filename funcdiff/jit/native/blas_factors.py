@@ -49,6 +49,10 @@ def packed_lu_solve(body: Body) -> str:
 )
 def packed_lu_inverse(body: Body) -> str:
     """Write the transpose of the inverse."""
+    return _inverse(body)
+
+
+def _inverse(body: Body) -> str:
     length = body.let(f"mul i64 {body.let('mul i64 %n, %n')}, {body.size}")
     body.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr %out, ptr %packed, i64 {length}, i1 false)")
     n, row, info = body.integer("%n"), body.leading("%n"), body.variable("i32", "0")
@@ -62,3 +66,33 @@ def packed_lu_sign(body: Body) -> str:
     """Return the sign of the determinant."""
     body.helpers.add("sign")
     return body.let(f"call {body.number} @fd.sign.{body.dtype}(ptr %packed, ptr {_swaps(body)}, i64 %n)")
+
+
+@operation(
+    "i32",
+    "ptr %out, ptr %a, ptr %packed, ptr %det, i64 %n, number %limit, ptr %scratch",
+    lambda number, n, _: max(number * n * BLOCK, 1),
+)
+def packed_lu_regular_inverse(body: Body) -> str:
+    """Write the transpose of the inverse; fail unless the condition number is below a limit, and the determinant regular.
+
+    Regular it is if it is finite and not zero.
+    """
+    _inverse(body)
+    body.helpers.add("norm")
+
+    def norm(matrix: str, down: str, along: str) -> str:
+        return body.let(
+            f"call {body.number} @fd.norm.{body.dtype}(ptr {matrix}, i64 %n, i64 {down}, i64 {along})"
+        )
+
+    condition = body.let(f"fmul {body.number} {norm('%a', '%n', '1')}, {norm('%out', '1', '%n')}")
+    det = body.let(f"load {body.number}, ptr %det")
+    nothing = body.let(f"fmul {body.number} {det}, 0.0")  # NaN unless the determinant is finite
+    tests = [
+        body.let(f"fcmp olt {body.number} {condition}, %limit"),
+        body.let(f"fcmp one {body.number} {det}, 0.0"),
+        body.let(f"fcmp ord {body.number} {nothing}, 0.0"),
+    ]
+    holds = body.let(f"and i1 {body.let(f'and i1 {tests[0]}, {tests[1]}')}, {tests[2]}")
+    return body.let(f"select i1 {holds}, i32 0, i32 1")

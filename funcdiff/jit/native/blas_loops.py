@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # "turn" writes a matrix of `rows` x `columns` in C order as the columns of the other, in strips that the cache holds;
 # "triangle" one triangle of a square matrix, with zeros beside it; "identity" the identity. "singular" tells whether
-# a diagonal has a zero; "sign" is that of the determinant, by packed LU factors and their row swaps.
+# a diagonal has a zero; "sign" is that of the determinant, by packed LU factors and their row swaps. "norm" is the
+# largest sum of absolute values along a row, or of the transpose; NaN where a sum is no finite number.
 HELPERS = {
     "turn": """
 define internal void @fd.turn.DTYPE(ptr %out, ptr %a, i64 %rows, i64 %columns) {
@@ -114,6 +115,44 @@ loop:
   br i1 %more, label %loop, label %done
 done:
   ret void
+}""",
+    "norm": """
+declare NUMBER @llvm.fabs.DTYPE(NUMBER)
+define internal NUMBER @fd.norm.DTYPE(ptr %a, i64 %n, i64 %down, i64 %along) {
+entry:
+  %empty = icmp eq i64 %n, 0
+  br i1 %empty, label %done, label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %next_i, %outer_end ]
+  %largest = phi NUMBER [ 0.0, %entry ], [ %now, %outer_end ]
+  %all = phi NUMBER [ 0.0, %entry ], [ %all_now, %outer_end ]
+  %start = mul i64 %i, %down
+  br label %inner
+inner:
+  %j = phi i64 [ 0, %outer ], [ %next_j, %inner ]
+  %before = phi NUMBER [ 0.0, %outer ], [ %sum, %inner ]
+  %offset = mul i64 %j, %along
+  %place = add i64 %start, %offset
+  %from = getelementptr NUMBER, ptr %a, i64 %place
+  %x = load NUMBER, ptr %from
+  %size = call NUMBER @llvm.fabs.DTYPE(NUMBER %x)
+  %sum = fadd NUMBER %before, %size
+  %next_j = add i64 %j, 1
+  %more_j = icmp ult i64 %next_j, %n
+  br i1 %more_j, label %inner, label %outer_end
+outer_end:
+  %is_larger = fcmp ogt NUMBER %sum, %largest
+  %now = select i1 %is_larger, NUMBER %sum, NUMBER %largest
+  %all_now = fadd NUMBER %all, %sum
+  %next_i = add i64 %i, 1
+  %more_i = icmp ult i64 %next_i, %n
+  br i1 %more_i, label %outer, label %done
+done:
+  %total = phi NUMBER [ 0.0, %entry ], [ %all_now, %outer_end ]
+  %norm = phi NUMBER [ 0.0, %entry ], [ %now, %outer_end ]
+  %nothing = fmul NUMBER %total, 0.0
+  %result = fadd NUMBER %norm, %nothing
+  ret NUMBER %result
 }""",
     "sign": """
 define internal NUMBER @fd.sign.DTYPE(ptr %factors, ptr %swaps, i64 %n) {

@@ -14,7 +14,7 @@ from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.mapped import is_flat
 from funcdiff.jit.native.nodes import Base, Group, Node
 from funcdiff.jit.native.plain_products import Weak, weak_body
-from funcdiff.jit.passes.pipeline import optimise
+from funcdiff.jit.passes.pipeline import optimise_for
 from funcdiff.transforms.loops.body import Body
 
 
@@ -23,10 +23,10 @@ def prepared(body: Tape) -> Tape:
     if body.guards:
         raise NotNative
     if not isinstance(body, Body):
-        return optimise(body)
+        return optimise_for(body, "native")
     if "native tape" not in body.derived:
         tape = Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
-        body.derived["native tape"] = optimise(tape)
+        body.derived["native tape"] = optimise_for(tape, "native")
     found: Tape = body.derived["native tape"]
     return found
 

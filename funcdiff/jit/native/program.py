@@ -20,6 +20,7 @@ from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import Library, engine
 from funcdiff.jit.native.handlers import HANDLERS, NotNative
 from funcdiff.jit.native.kernel import modules, modules_of_pieces
+from funcdiff.jit.native.loop_body import prepared
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import KINDS
 from funcdiff.jit.native.plain_products import weak_program
@@ -221,7 +222,7 @@ def looks_native(record: Record) -> bool:
     """Tell whether a record is one of those that have machine code, by what is quick to see."""
     if is_structured(record):
         bodies = [b for b in record.params.values() if isinstance(b, Tape)]
-        return record.primitive.custom is None and all(looks_native(r) for b in bodies for r in b.records)
+        return record.primitive.custom is None and all(map(_looks_native_within, bodies))
     if len(record.outputs) != 1 or record.primitive.user_made or record.primitive.custom is not None:
         return False
     if KINDS.get(record.outputs[0].type.dtype) is None:
@@ -229,6 +230,16 @@ def looks_native(record: Record) -> bool:
     if not all(KINDS.get(kind(a).dtype) for a in record.inputs):
         return False
     return record.primitive.name in HANDLERS or loop_kinds(record) is not None
+
+
+def _looks_native_within(body: Tape) -> bool:
+    """Tell the same of all records of a body; what it is prepared to be may look so where it does not itself."""
+    if all(map(looks_native, body.records)):
+        return True
+    try:
+        return all(map(looks_native, prepared(body).records))
+    except NotNative:
+        return False
 
 
 def segmented(tape: Tape, program: Callable[[Tape], Any]) -> tuple[Tape, list[Native]] | None:

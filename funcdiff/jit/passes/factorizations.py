@@ -27,7 +27,9 @@ MATRICES = 64  # of a stack; beyond that, what goes through a stack itself is fa
 
 _INVERSES = ("inv", "inv_or_nan")
 _PRODUCTS = ("matmul", "matvec", "vecmat")
-_BY_FACTORS = frozenset(("solve", "slogdet", *_INVERSES))
+_DETERMINANTS = ("slogdet", "det", "det_derivative")  # in machine code by factors alone
+_BY_FACTORS = frozenset(("solve", *_DETERMINANTS, *_INVERSES))
+DIRECTIONS = 1  # along which machine code takes derivatives of determinants
 
 
 def share_factorizations(tape: Tape, native: bool) -> Tape:
@@ -45,14 +47,16 @@ class _Sharing:
         self.native = native
         self.made: dict[int, Record] = {v.number: r for r in tape.records for v in r.outputs}
         self.next = 1 + max((v.number for v in (*tape.inputs, *self.outputs())), default=-1)
-        self.packed: dict[int, tuple[Variable, bool]] = {}  # the factors of a matrix, and if of its transpose
+        self.packed: dict[
+            int, tuple[Variable, bool, Atom]
+        ] = {}  # of a matrix the factors, if of its transpose, of what
         self.records: list[Record] = []
         uses = Counter(m[0].number for r in tape.records if (m := self.factorized(r)) is not None)
         self.shared = {
             m[0].number
             for r in tape.records
             if (m := self.factorized(r)) is not None
-            and (uses[m[0].number] > 1 or (native and r.primitive.name == "slogdet"))
+            and (uses[m[0].number] > 1 or (native and r.primitive.name in _DETERMINANTS))
         }
         self.inverses = self._triangular_inverses()
 
@@ -88,6 +92,10 @@ class _Sharing:
     def factorized(self, record: Record) -> tuple[Variable, bool] | None:
         """Return the matrix that a record factorizes, or the one whose transpose it does."""
         if not _is(record, *_BY_FACTORS):
+            return None
+        if _is(record, "det", "det_derivative") and not (
+            self.native and len(record.inputs) <= 1 + DIRECTIONS
+        ):
             return None
         atom, turned = self.untransposed(record.inputs[0])
         if not isinstance(atom, Variable) or self.triangle(atom) is not None:
@@ -164,21 +172,23 @@ class _Sharing:
         if found is None or found[0].number not in self.shared:
             self.records.append(record)
             return
-        packed, is_transpose = self._factors(record, *found)
+        packed, is_transpose, factored = self._factors(record, *found)
         if name == "solve":
             transposed = found[1] != is_transpose
             self.write(_of(factors.solve), (packed, record.inputs[1]), {"transposed": transposed}, record)
         elif name == "slogdet":
-            self._determinant(record, packed)
+            self._logarithm(packed, record)
+        elif name == "det":
+            self._determinant(packed, record)
+        elif name == "det_derivative":
+            self._det_derivative(record, packed, factored, found[1] != is_transpose)
         else:
             params = {"or_nan": name == "inv_or_nan"}
             if found[1] == is_transpose:
                 self.write(_of(factors.inverse), (packed,), params, record)
             else:
                 inverse = self.new(_of(factors.inverse), (packed,), params, record.outputs[0].type)
-                n = len(inverse.type.shape)
-                axes = {"axes": (*range(n - 2), n - 1, n - 2)}
-                self.write(REGISTRY["transpose"], (inverse,), axes, record)
+                self.write(REGISTRY["transpose"], (inverse,), _swap_last(inverse.type), record)
 
     def write(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Any, like: Record) -> None:
         """Append a record with the outputs of another."""
@@ -186,27 +196,35 @@ class _Sharing:
 
     def new(self, primitive: Primitive, inputs: tuple[Atom, ...], params: Any, type_: ArrayType) -> Variable:
         """Append a record with an output of its own."""
-        out = Variable(self.next, type_)
-        self.next += 1
+        out = self._variable(type_)
         self.records.append(Record(primitive, inputs, params, (out,)))
         return out
 
-    def _factors(self, record: Record, matrix: Variable, turned: bool) -> tuple[Variable, bool]:
+    def _variable(self, type_: ArrayType) -> Variable:
+        self.next += 1
+        return Variable(self.next - 1, type_)
+
+    def _factors(self, record: Record, matrix: Variable, turned: bool) -> tuple[Variable, bool, Atom]:
         """Return the factors of a matrix; they are those of its transpose if it is met as that first."""
         found = self.packed.get(matrix.number)
         if found is None:
             *lead, n, _ = matrix.type.shape
             type_ = ArrayType((*lead, n + 1, n), matrix.type.dtype)
             made = self.new(_of(factors.factorize), record.inputs[:1], {}, type_)
-            found = self.packed[matrix.number] = made, turned
+            found = self.packed[matrix.number] = made, turned, record.inputs[0]
         return found
 
-    def _determinant(self, record: Record, packed: Variable) -> None:
-        """Write sign and logarithm of a determinant: those of the factors' diagonal."""
+    def _logarithm(self, packed: Variable, record: Record | None = None) -> tuple[Variable, Variable]:
+        """Write sign and logarithm of a determinant, of the factors' diagonal, perhaps as the outputs of a record."""
         *lead, _, n = packed.type.shape
         shape, dtype = tuple(lead), packed.type.dtype
-        sign, logarithm = record.outputs
-        self.records.append(Record(_of(factors.sign), (packed,), {}, (sign,), record.line))
+        number = ArrayType(shape, dtype)
+        if record is None:
+            sign = self.new(_of(factors.sign), (packed,), {}, number)
+            logarithm = self._variable(number)
+        else:
+            sign, logarithm = record.outputs
+            self.records.append(Record(_of(factors.sign), (packed,), {}, (sign,), record.line))
         flat = ArrayType((*shape, (n + 1) * n), dtype)
         along = ArrayType((*shape, n), dtype)
         x = self.new(REGISTRY["reshape"], (packed,), {"shape": flat.shape}, flat)
@@ -214,12 +232,39 @@ class _Sharing:
         x = self.new(REGISTRY["getitem"], (x,), {"index": index}, along)
         x = self.new(REGISTRY["absolute"], (x,), {}, along)
         x = self.new(REGISTRY["log"], (x,), {}, along)
-        number = ArrayType(shape, dtype)
         total = self.new(REGISTRY["sum"], (x,), {"axis": (len(shape),), "keepdims": False}, number)
         zero = Literal(np.zeros((), dtype)[()])
         singular = self.new(REGISTRY["equal"], (sign, zero), {}, ArrayType(shape, np.dtype(bool)))
         least = Literal(np.full((), -np.inf, dtype)[()])
-        self.write(REGISTRY["where"], (singular, least, total), {}, replace(record, outputs=(logarithm,)))
+        choices = (singular, least, total)
+        self.records.append(
+            Record(REGISTRY["where"], choices, {}, (logarithm,), "" if record is None else record.line)
+        )
+        return sign, logarithm
+
+    def _determinant(self, packed: Variable, record: Record | None = None) -> Variable:
+        """Write a determinant as NumPy does, which by its logarithm neither overflows nor vanishes on the way."""
+        sign, logarithm = self._logarithm(packed)
+        size = self.new(REGISTRY["exp"], (logarithm,), {}, logarithm.type)
+        if record is None:
+            return self.new(REGISTRY["multiply"], (sign, size), {}, sign.type)
+        self.write(REGISTRY["multiply"], (sign, size), {}, record)
+        return record.outputs[0]
+
+    def _det_derivative(self, record: Record, packed: Variable, factored: Atom, turned: bool) -> None:
+        """Write a derivative of a determinant; that of the transpose is the transpose, of directions too."""
+        det = self._determinant(packed)
+        directions = record.inputs[1:]
+        if not turned:
+            self.write(_of(factors.det_derivative), (factored, packed, det, *directions), {}, record)
+            return
+        directions = tuple(self._transposed(t) for t in directions)
+        out = record.outputs[0].type
+        found = self.new(_of(factors.det_derivative), (factored, packed, det, *directions), {}, out)
+        self.write(REGISTRY["transpose"], (found,), _swap_last(out), record)
+
+    def _transposed(self, atom: Atom) -> Variable:
+        return self.new(REGISTRY["transpose"], (atom,), _swap_last(kind(atom)), kind(atom))
 
     def _product_with_inverse(self, record: Record) -> bool:
         """Write a product with the inverse of a triangular factor as the solution of a system."""
@@ -262,6 +307,11 @@ def _is_product(record: Record) -> bool:
     if not _is(record, *_PRODUCTS) or not _is_real(*record.inputs, *record.outputs):
         return False
     return _is(record, "matmul") or min(len(kind(a).shape) for a in record.inputs) == 1
+
+
+def _swap_last(type_: ArrayType) -> dict[str, Any]:
+    n = len(type_.shape)
+    return {"axes": (*range(n - 2), n - 1, n - 2)}
 
 
 def _of(function: Any) -> Primitive:

@@ -87,6 +87,11 @@ def _by_singular_values(a: Any, directions: list[Any]) -> Any:
     return np.linalg.det(u) * np.linalg.det(vh) * (u.conj() @ total @ vh.conj())
 
 
+def largest_condition(dtype: Any, order: int) -> float:
+    """Return the condition number up to which an inverse that enters `order` times leaves two thirds of the digits."""
+    return float(np.finfo(dtype).eps ** (-1 / (3 * order)))
+
+
 def _det_derivative(a: Any, *directions: Any) -> Any:
     if len(directions) > MOST_DIRECTIONS:
         raise errors.UnsupportedError(
@@ -109,9 +114,7 @@ def _det_derivative(a: Any, *directions: Any) -> Any:
         inverse = np.zeros_like(a)
         inverse[regular] = np.linalg.inv(a[regular])
         condition = norm * np.abs(inverse).sum(axis=-1).max(axis=-1)
-        # the inverse enters `order` times, and two thirds of the digits are to hold
-        order = len(directions) + 1
-        regular &= condition**order < np.finfo(a.dtype).eps ** (-1 / 3)
+        regular &= condition < largest_condition(a.dtype, len(directions) + 1)
         flat[regular] = _by_inverse(a[regular], [t[regular] for t in rest])
         for i in np.flatnonzero(~regular):
             flat[i] = _by_singular_values(a[i], [t[i] for t in rest]) if finite[i] else np.nan
