@@ -193,39 +193,25 @@ def bilinear(cls: Any, function: Any, a: Tensor, b: Tensor, impl: Any = None) ->
     if STATE.recording:
         ea = a.edge if a.base is None else a.current()
         eb = b.edge if b.base is None else b.current()
-        if ea is None:
-            if eb is not None:
-                places, cells = (-1, 1), (a.version, None, None)
-                result.edge = _product(cls, primitive, a, b, ea, eb, (x, type_of(y)), places, cells, result)
-        elif eb is None:
-            places, cells = (0, -1), (None, b.version, None)
-            result.edge = _product(cls, primitive, a, b, ea, eb, (type_of(x), y), places, cells, result)
+        args: Any
+        cells: Any
+        if ea is not None and eb is not None:
+            args, places, cells = (x, y), (0, 1), (a.version, b.version, None)
+        elif ea is not None:
+            args, places, cells = (type_of(x), y), (0, -1), (None, b.version, None)
+        elif eb is not None:
+            args, places, cells = (x, type_of(y)), (-1, 1), (a.version, None, None)
         else:
-            cells = (a.version, b.version, None)
-            result.edge = _product(cls, primitive, a, b, ea, eb, (x, y), (0, 1), cells, result)
+            return result
+        out = result.value
+        result.edge = new_node(
+            cls,
+            (a if ea is LEAF else ea, b if eb is LEAF else eb),
+            (primitive, args, _NO_PARAMS, None, out.shape, out.dtype, places),
+            cells,
+            (a.version[0], b.version[0], 0),
+        )
     return result
-
-
-def _product(
-    cls: Any,
-    primitive: Any,
-    a: Any,
-    b: Any,
-    ea: Any,
-    eb: Any,
-    args: Any,
-    places: Any,
-    cells: Any,
-    result: Any,
-) -> Any:
-    out = result.value
-    return new_node(
-        cls,
-        (a if ea is LEAF else ea, b if eb is LEAF else eb),
-        (primitive, args, _NO_PARAMS, None, out.shape, out.dtype, places),
-        cells,
-        (a.version[0], b.version[0], 0),
-    )
 
 
 _NO_PARAMS: dict[str, Any] = {}

@@ -72,9 +72,9 @@ def unary(
 
 
 @lru_cache(maxsize=4096)
-def _types(a: Shape, b: Shape, out: Shape, dtype: Any) -> tuple[ArrayType, ArrayType, ArrayType]:
-    """Return the types of operands and result, the same ones each time."""
-    return ArrayType(a, dtype), ArrayType(b, dtype), ArrayType(out, dtype)
+def _types(a: Shape, b: Shape, dtype: Any) -> tuple[ArrayType, ArrayType, ArrayType]:
+    """Return the types of operands of one dtype and of their result, the same ones each time."""
+    return ArrayType(a, dtype), ArrayType(b, dtype), ArrayType(np.broadcast_shapes(a, b), dtype)
 
 
 def _named(op: Any, name: str, methods: Sequence[str] | None) -> Any:
@@ -104,6 +104,7 @@ def binary(
     primitive = function.primitive
     impl = impl or primitive.impl
     (v0, x0, y0), (v1, x1, y1) = (reads(p) or (False,) * 3 for p in primitive.partials)
+    first_keeps, second_keeps, both_keep = (x0, y0, v0), (x1, y1, v1), (x0 or x1, y0 or y1, v0 or v1)
     rule = rule_of(primitive)
     cls = node_class(node)
     cls_scalar = node_class(scalar_node or node)
@@ -164,25 +165,24 @@ def binary(
         eb = b.edge if b.base is None else b.current()
         if ea is None and eb is None:
             return result
-        first, second = ea is not None, eb is not None
-        kx = (first and x0) or (second and x1)
-        ky = (first and y0) or (second and y1)
-        kv = (first and v0) or (second and v1)
+        kx, ky, kv = second_keeps if ea is None else first_keeps if eb is None else both_keep
+        types: Any
+        if x is not a.value or y is not b.value or not x.dtype is y.dtype is v.dtype:
+            types = type_of(a.value), type_of(b.value), type_of(v)
+        else:
+            m, n = x.shape, y.shape
+            types = None if m == n else _types(m, n, x.dtype)
         result.edge = new_node(
             cls,
             (a if ea is LEAF else ea, b if eb is LEAF else eb),
             (
                 rule,
-                0 if first else -1,
-                1 if second else -1,
+                -1 if ea is None else 0,
+                -1 if eb is None else 1,
                 x if kx else None,
                 y if ky else None,
                 result.value if kv else None,
-                None
-                if x.shape == y.shape and x is a.value and y is b.value
-                else _types(x.shape, y.shape, v.shape, v.dtype)
-                if x.dtype is y.dtype is v.dtype and x is a.value and y is b.value
-                else (type_of(a.value), type_of(b.value), type_of(v)),
+                types,
             ),
             (a.version if kx else None, b.version if ky else None, result.version if kv else None),
             (a.version[0] if kx else 0, b.version[0] if ky else 0, 0),
@@ -273,7 +273,7 @@ def with_number(name: str, function: Any) -> Any:
         places, kx, ky, kz, keeps = plans[active]
         first, second = a if ea is LEAF else ea, b if eb is LEAF else eb
         if not kx or not ky:
-            kind_x, kind_y, _ = _types(x.shape, y.shape, out.shape, out.dtype)
+            kind_x, kind_y, _ = _types(x.shape, y.shape, x.dtype)
             x, y = x if kx else kind_x, y if ky else kind_y
         cells: Any = None
         seen: Any = None

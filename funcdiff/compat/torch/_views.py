@@ -45,7 +45,7 @@ def view_onto(cls: Any, lens: Any, params: dict[str, Any], x: Tensor, value: Any
     out: Any = new_tensor(Tensor)
     out.value = value
     version = out.version = x.version
-    base = out.base = _new_view(_View)
+    base = out.base = _View()
     base.parent = x
     base.lens = lens
     base.params = params
@@ -80,9 +80,6 @@ def rule_of_lens(lens: Any) -> Any:
     """Return the rule of a lens, and remember it."""
     found = _rules[lens] = rule_of(lens.primitive)
     return found
-
-
-_new_view = object.__new__
 
 
 def _unrecorded() -> str:

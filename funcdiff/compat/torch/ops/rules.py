@@ -175,6 +175,15 @@ def _times(x: Any, factor: Any) -> Any:
     return factor * x
 
 
+def _lerp(x: Any, y: Any, weight: Any) -> Any:
+    step = y - x
+    if type(weight) is not float or type(step) is not np.ndarray or step.dtype.char not in "fd":
+        return x + weight * step
+    step *= number(weight, step.dtype.char)  # in the place of the difference: 0.05 us less, twice
+    step += x
+    return step
+
+
 addcmul: Any = elementwise(
     lambda x, y, z, value: x + _times(y, value) * z,
     [
@@ -204,7 +213,7 @@ addcdiv: Any = elementwise(
 
 
 lerp: Any = elementwise(
-    lambda x, y, weight: x + _times(y - x, weight),
+    _lerp,
     [
         lambda _out, _x, _y, weight: 1 - weight,
         lambda _out, _x, _y, weight: weight,
