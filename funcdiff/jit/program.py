@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
+from funcdiff.jit.factors import det_derivative
 from funcdiff.jit.keeping import keeps
 from funcdiff.jit.nesting import flatten_as, nest
 from funcdiff.jit.passes.pipeline import optimise, optimise_for
@@ -123,7 +124,10 @@ class Program:
     def replay(self) -> _Replay:
         """The program as generated source."""
         if self._source is None:
-            self._source = _Replay(self.strong, self.backend)
+            # determinants by factors are for machine code, which has left this to NumPy's
+            by_factors = any(r.primitive is det_derivative.primitive for r in self.strong.records)
+            tape = optimise_for(self.recorded, "numpy") if by_factors else self.strong
+            self._source = _Replay(tape, self.backend)
         return self._source
 
     def _replay(self, *leaves: Any) -> Any:
