@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
-from funcdiff.jit.factors import det_derivative
 from funcdiff.jit.keeping import keeps
 from funcdiff.jit.nesting import flatten_as, nest
 from funcdiff.jit.passes.pipeline import optimise, optimise_for
@@ -125,7 +124,7 @@ class Program:
         """The program as generated source."""
         if self._source is None:
             # determinants by factors are for machine code, which has left this to NumPy's
-            by_factors = any(r.primitive is det_derivative.primitive for r in self.strong.records)
+            by_factors = any(r.primitive.name == "packed_lu_det_derivative" for r in self.strong.records)
             tape = optimise_for(self.recorded, "numpy") if by_factors else self.strong
             self._source = _Replay(tape, self.backend)
         return self._source
