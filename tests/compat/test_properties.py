@@ -73,7 +73,7 @@ def through_windows(t, a, b):
 
 
 def through_views_of_views(t, a, b):
-    c = a.clone()
+    c = a.contiguous().clone()  # a clone lies as its original does, and `view` wants rows
     d = c.t()[1:]
     d[0].copy_(b[2])
     c.view(-1)[4:6] *= 3
