@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.compat.torch._apply import method
+from funcdiff.compat.torch._apply import NUMBERS, method
 from funcdiff.compat.torch._dtypes import FLOAT32, FROM_NUMPY, INT64, Default, as_numpy, check_device
 from funcdiff.compat.torch._errors import unsupported
 from funcdiff.compat.torch._graph import LEAF
@@ -53,8 +53,8 @@ def _infer(data: Any) -> Any:
     while isinstance(x, (list, tuple)):
         if not len(x):
             return Default.real
-        found = [_infer(i) for i in x]
-        return max(found, key=lambda d: ("biufc".index(d.kind), d.itemsize))
+        found = [_infer(i) for i in (x if _nested(x) else dict(zip(map(type, x), x, strict=True)).values())]
+        return found[0] if len(found) == 1 else max(found, key=lambda d: ("biufc".index(d.kind), d.itemsize))
     if isinstance(x, Tensor):
         return x.value.dtype
     if isinstance(x, (np.ndarray, np.generic)):
@@ -65,6 +65,11 @@ def _infer(data: Any) -> Any:
             raise TypeError("new(): invalid data type 'str'")
         raise RuntimeError(f"Could not infer dtype of {type(x).__name__}")
     return known
+
+
+def _nested(data: Any) -> bool:
+    """Tell whether a sequence holds more than Python's numbers, of which one of each type tells the dtype."""
+    return not NUMBERS.issuperset(map(type, data))
 
 
 def _check_lengths(data: Any, depth: int = 0) -> None:
@@ -81,7 +86,7 @@ def _numbers(data: Any) -> Any:
     if isinstance(data, Tensor):
         return plain(data)
     if isinstance(data, (list, tuple)):
-        return [_numbers(i) for i in data]
+        return [_numbers(i) for i in data] if _nested(data) else data
     return data
 
 

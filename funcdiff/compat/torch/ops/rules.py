@@ -177,11 +177,11 @@ def _times(x: Any, factor: Any) -> Any:
 
 def _lerp(x: Any, y: Any, weight: Any) -> Any:
     step = y - x
-    if type(weight) is not float or type(step) is not np.ndarray or step.dtype.char not in "fd":
-        return x + weight * step
-    step *= number(weight, step.dtype.char)  # in the place of the difference: 0.05 us less, twice
-    step += x
-    return step
+    if type(weight) is float and type(step) is np.ndarray and (kind := step.dtype.char) in "fd":
+        step *= number(weight, kind)  # in the place of the difference: 0.05 us less, twice
+        step += x
+        return step
+    return x + weight * step
 
 
 addcmul: Any = elementwise(
