@@ -38,7 +38,8 @@ def test_a_long_program_is_recorded_with_few_collections(threshold):
             x = np.sin(x) + x
         return x
 
-    assert collections_during(lambda: fd.trace(steps)(1.0)) <= 5  # and some 50 of them with CPython's threshold
+    # there are some 50 of them with CPython's threshold
+    assert collections_during(lambda: fd.trace(steps)(1.0)) <= 5
 
 
 def test_the_threshold_is_as_before_afterwards(threshold):

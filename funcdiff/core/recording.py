@@ -341,6 +341,5 @@ def is_constant(x: Any) -> bool:
 def is_constant_here(x: TracedArray) -> bool:
     """Tell whether a traced array is a constant of its own recorder."""
     constant = x.recorder.constant_place
-    return bool(
-        x.place is constant or (constant is not None and x.place == constant)
-    )  # a tangent is an array
+    # asked for in this order, for a tangent is an array
+    return bool(x.place is constant or (constant is not None and x.place == constant))
