@@ -149,6 +149,18 @@ def _in_doubles(shape: tuple[int, ...], kind: str, axis: Axis) -> Computation | 
     )
 
 
+def _centred(x: Any, axis: Axis, size: float) -> Any:
+    """Subtract the mean along axes."""
+    return x - spread_total(x, axis=axis) / size
+
+
+@lru_cache(maxsize=256)
+def _means(n: int, right: bool, by: float, kind: str = "d") -> Computation:
+    """Make the sums along one short axis, divided by a number and repeated along it."""
+    shares = np.full((n, n), 1 / by, kind)
+    return (lambda x: x.dot(shares)) if right else shares.dot
+
+
 @lru_cache(maxsize=4096)
 def _sum_of_squares(shape: tuple[int, ...], kind: str, axis: Axis, keepdims: bool) -> Computation:
     """Make the sum over axes of the squares of deviations."""
@@ -197,7 +209,7 @@ def variance(shape: tuple[int, ...], kind: str, axis: Axis, correction: float, k
         return lambda x: shares.dot((d := scaled(x)) * d).astype(own)
 
     def computed(x: Any) -> Any:
-        return squares(x - spread_total(x, axis=axis) / size) / freedom
+        return squares(_centred(x, axis, size)) / freedom
 
     return (lambda x: computed(x.astype(np.float64)).astype(own)) if narrow else computed
 
@@ -226,18 +238,16 @@ def standardized(shape: tuple[int, ...], kind: str, axis: Axis, eps: float) -> C
     if scaled is None:
 
         def computed(x: Any) -> Any:
-            d = x - spread_total(x, axis=axis) / size
+            d = _centred(x, axis, size)
             return d / np.sqrt(spread_total(d * d, axis=axis) / size + eps)
 
         return computed
-    own, right = np.dtype(kind), axis[0] == len(shape) - 1
-    shares, small = _shares(shape[axis[0]], size), number(size * size * eps, "d")
+    own, small = np.dtype(kind), number(size * size * eps, "d")
+    mean = _means(shape[axis[0]], axis[0] == len(shape) - 1, size)
 
     def of_few(x: Any) -> Any:
         d = scaled(x)
-        square = d * d
-        mean = square.dot(shares) if right else shares.dot(square)
-        return (d / np.sqrt(mean + small)).astype(own)
+        return (d / np.sqrt(mean(d * d) + small)).astype(own)
 
     return of_few
 
@@ -252,28 +262,20 @@ def inverse_deviation(shape: tuple[int, ...], kind: str, axis: Axis, eps: float)
     if scaled is None:
 
         def computed(x: Any) -> Any:
-            d = x - spread_total(x, axis=axis) / size
+            d = _centred(x, axis, size)
             out = np.empty_like(x)
             out[...] = 1 / np.sqrt(spread_total(d * d, axis=axis) / size + eps)
             return out
 
         return computed
-    own, right = np.dtype(kind), axis[0] == len(shape) - 1
-    shares, small, one = _shares(shape[axis[0]], size**3), number(eps, "d"), number(1, "d")
+    own, small, one = np.dtype(kind), number(eps, "d"), number(1, "d")
+    mean = _means(shape[axis[0]], axis[0] == len(shape) - 1, size**3)
 
     def of_few(x: Any) -> Any:
         d = scaled(x)
-        square = d * d
-        variance = square.dot(shares) if right else shares.dot(square)
-        return (one / np.sqrt(variance + small)).astype(own)
+        return (one / np.sqrt(mean(d * d) + small)).astype(own)
 
     return of_few
-
-
-@lru_cache(maxsize=256)
-def _shares(n: int, by: float, kind: str = "d") -> Any:
-    """Return the matrix that sums and divides, repeated along the axis."""
-    return np.full((n, n), 1 / by, kind)
 
 
 @lru_cache(maxsize=4096)
@@ -283,16 +285,9 @@ def centred_against(shape: tuple[int, ...], kind: str, axis: Axis) -> Callable[[
     found = ones_along(shape, kind, axis)
 
     def computed(t: Any, y: Any) -> Any:
-        return t - spread_total(t, axis=axis) / size - y * (spread_total(t * y, axis=axis) / size)
+        return _centred(t, axis, size) - y * (spread_total(t * y, axis=axis) / size)
 
     if found is None:
         return computed
-    means, right = _shares(shape[axis[0]], size, kind), found[1]
-
-    def of_few(t: Any, y: Any) -> Any:
-        along = t * y
-        if right:
-            return t - t.dot(means) - y * along.dot(means)
-        return t - means.dot(t) - y * means.dot(along)
-
-    return of_few
+    mean = _means(shape[axis[0]], found[1], size, kind)
+    return lambda t, y: t - mean(t) - y * mean(t * y)
