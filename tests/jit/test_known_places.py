@@ -26,18 +26,9 @@ def compare(f: Any, *args: Any) -> None:
 
 
 @pytest.fixture
-def tables(monkeypatch):
-    """Count how often a table of places is used."""
-    used = []
-    summed = segments.summed
-
-    def watched(*args: Any) -> Any:
-        found = summed(*args)
-        used.append(found is not None)
-        return found
-
-    monkeypatch.setattr(segments, "summed", watched)
-    return used
+def tables(answered):
+    """Tell of each addition at known places whether a table of the places is used."""
+    return answered(segments, "summed")
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,6 @@ from tests.transforms import test_loop_derivatives as programs
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
 
 jit = functools.partial(fd.jit, backend="native")
-MODES = {"f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1], "r": fd.grad}
-SCALAR = [
-    programs.pendulum,
-    programs.counted_while,
-    programs.stopping_by_value,
-    programs.nested,
-    programs.branches,
-    programs.branch_in_while,
-    programs.while_in_scan,
-    programs.in_sections,
-]
 
 
 def is_native(f, *args):
@@ -51,7 +40,7 @@ def same(found, expected, rtol=1e-11):
     assert np.asarray(found).dtype == np.asarray(expected).dtype
 
 
-@pytest.mark.parametrize("f", SCALAR, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", programs.SCALAR, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("modes", ["", "f", "r", *map("".join, itertools.product("fr", repeat=2))])
 def test_all_modes_are_native(f, modes):
     check_modes(f, modes)
@@ -64,7 +53,7 @@ def test_all_modes_of_third_order_are_native(modes):
 
 def check_modes(f, modes):
     for mode in modes:
-        f = MODES[mode](f)
+        f = programs.MODES[mode](f)
     compiled = jit(f)
     for w in (0.7, 1.3, -0.4):
         same(compiled(w), f(w), 1e-9)
@@ -530,7 +519,7 @@ def test_a_loop_without_end_is_interrupted(f):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
 @pytest.mark.parametrize("modes", ["", "f"])
 def test_counted_loops_in_each_other_are_interrupted(modes):
-    compiled = jit(functools.reduce(lambda f, m: MODES[m](f), modes, counted_for_hours))
+    compiled = jit(functools.reduce(lambda f, m: programs.MODES[m](f), modes, counted_for_hours))
     compiled.lower(0.5)
     assert_interrupted(lambda: compiled(0.5))
 
@@ -651,7 +640,7 @@ def test_random_programs(parts, shape, modes):
         return np.sum(carry[0]) + np.sum(carry[1] * carry[0])
 
     for mode in modes:
-        f = MODES[mode](f)
+        f = programs.MODES[mode](f)
     compiled = jit(f)
     for w in (0.7, -0.3):
         same(compiled(w), f(w), 1e-8)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import funcdiff as fd
 from funcdiff.core.tape import bodies
 from funcdiff.jit.passes.roll import WORTH, roll
+from tests.transforms import test_loop_derivatives as programs
 
 
 def runge_kutta(p):
@@ -440,11 +441,7 @@ def test_random_periodic_programs(body, count, looked_at, shape):
     np.testing.assert_allclose(fd.grad(rolled.run)(w), fd.grad(f)(w), rtol=1e-8, atol=1e-12)
 
 
-MODES = {
-    "f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1],
-    "r": fd.grad,
-    "v": lambda f: lambda x: fd.vmap(f)(x * ONES),
-}
+MODES = {**programs.MODES, "v": lambda f: lambda x: fd.vmap(f)(x * ONES)}
 ONES = np.array([1.0, 0.9, -0.4])
 
 

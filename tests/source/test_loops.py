@@ -11,24 +11,12 @@ import funcdiff as fd
 from tests.source.test_to_source import check, function_of, same
 from tests.transforms import test_loop_derivatives as programs
 
-MODES = {"f": lambda f: lambda x: fd.jvp(f, x, 1.0)[1], "r": fd.grad}
-SCALAR = [
-    programs.pendulum,
-    programs.counted_while,
-    programs.stopping_by_value,
-    programs.nested,
-    programs.branches,
-    programs.branch_in_while,
-    programs.while_in_scan,
-    programs.in_sections,
-]
 
-
-@pytest.mark.parametrize("f", SCALAR, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", programs.SCALAR, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("modes", ["", *"fr", *map("".join, itertools.product("fr", repeat=2)), "rrr"])
 def test_source_in_all_modes(f, modes):
     for m in modes:
-        f = MODES[m](f)
+        f = programs.MODES[m](f)
     tape = fd.trace(f)(0.7)
     run = function_of(tape.to_source())
     with np.errstate(all="ignore"):

@@ -91,6 +91,7 @@ PROGRAMS = [
     while_in_scan,
     in_sections,
 ]
+SCALAR = [f for f in PROGRAMS if f is not buffer]  # whose carries are numbers
 programs = pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
 
 
