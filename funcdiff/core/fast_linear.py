@@ -145,8 +145,9 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
         out.kind = None
         out.value = v
         out.recorder = recorder
-        out.place = k = len(recorder.tape)
-        recorder.tape += (
+        tape = recorder.tape
+        out.place = k = len(tape)
+        tape += (
             pull,
             k,
             i,

@@ -81,9 +81,8 @@ def jit(
         raise errors.UnsupportedError(
             errors.at_user_line(f'backend of jit must be "auto", "numpy" or "native", not {backend!r}')
         )
-    from funcdiff.jit.compiled import (
-        Compiled,
-    )  # only now: a quarter of the time that importing funcdiff would take
+    # only now: a quarter of the time that importing funcdiff would take
+    from funcdiff.jit.compiled import Compiled
     from funcdiff.jit.signature import Statics
 
     settings = {
