@@ -16,7 +16,7 @@ from funcdiff.jit.native import kernel, pieces, plain_products
 from funcdiff.jit.native.engine import engine, why_not
 from funcdiff.jit.native.pieces import type_of
 from tests.forward_algorithm import forward_algorithm
-from tests.jit import test_native_loops
+from tests.transforms import test_loop_derivatives as programs
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=f"no native backend: {why_not()}")
 
@@ -167,7 +167,7 @@ def test_what_looks_for_a_nan_has_names_of_its_own(short):
     assert len({*made, high}) == len(made) + 1
 
 
-@pytest.mark.parametrize("f", test_native_loops.SCALAR[:2], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", programs.SCALAR[:2], ids=lambda f: f.__name__)
 def test_loops_within_long_programs(f, short):
     def g(x: Any) -> Any:
         y = f(x) * 2.0
