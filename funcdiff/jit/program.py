@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from funcdiff.core.collector import looking_rarely
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.blocked import generate_blocked, schedule
 from funcdiff.jit.keeping import keeps
@@ -56,18 +55,6 @@ def _generate(tape: Tape, watched: Sequence[Variable], backend: str) -> Source:
     return generate(tape, watched, backend) if found is None else generate_blocked(tape, found, watched)
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Leave cycles alone for as long as there are only more of them; a fifth of the time to compile a long program."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Program:
     """An optimised tape; calling it gives a tuple of the outputs' leaves, or a `Miss` of a guard.
 
@@ -91,7 +78,7 @@ class Program:
         self._mixed: Code | None = None  # source that calls segments of machine code
         self._mixed_segments: list[Native] = []
         self._source: _Replay | None = None
-        with _collector_paused():
+        with looking_rarely():
             self.strong = optimise_for(tape, backend)
             if backend != "native" or not self._compile(nesting, floats):
                 self._source = _Replay(self.strong, self.backend)
@@ -123,10 +110,7 @@ class Program:
     def replay(self) -> _Replay:
         """The program as generated source."""
         if self._source is None:
-            # determinants by factors are for machine code, which has left this to NumPy's
-            by_factors = any(r.primitive.name == "packed_lu_det_derivative" for r in self.strong.records)
-            tape = optimise_for(self.recorded, "numpy") if by_factors else self.strong
-            self._source = _Replay(tape, self.backend)
+            self._source = _Replay(optimise_for(self.recorded, "numpy"), self.backend)
         return self._source
 
     def _replay(self, *leaves: Any) -> Any:
