@@ -505,3 +505,23 @@ def test_rules_of_the_users_own_may_call_their_function(loop, inner):
     np.testing.assert_allclose(fd.grad(fd.jit(lambda x: RULED_LOOPS[loop](g, x)))(0.8), want, rtol=1e-12)
     np.testing.assert_allclose(fd.vmap(slope)(np.array([0.8, 0.3])), [want, plain(0.3)], rtol=1e-12)
     np.testing.assert_allclose(fd.jit(fd.grad(slope))(0.8), fd.grad(plain)(0.8), rtol=1e-10)
+
+
+@pytest.mark.parametrize("inner", ["branch", "loop"])
+def test_only_what_depends_on_what_moves_has_tangents(inner):
+    def moving(a):
+        def step(s):
+            x, y = s
+            if inner == "branch":
+                return fd.cond(x > 2, lambda x, y: (x * 2, a * y), lambda x, y: (x + 1, y * a), x, y)
+            return fd.fori_loop(0, 2, lambda _, s: (s[0] + 1, s[1] * a), (x, y))
+
+        return fd.while_loop(lambda s: s[0] < 3, step, (0.5, 0.3))
+
+    tape = fd.trace(lambda a: fd.jvp(moving, a, 1.0))(2.0)
+    (loop,) = (r for r in tape.records if r.primitive.name == "loop")
+    assert loop.params["carries"] == 3  # x, y and the tangent of y
+    assert len(loop.params["body"].records[-1].outputs) == 3
+    assert fd.grad(lambda a: moving(a)[0])(2.0) == 0
+    n = 3 if inner == "branch" else 4
+    assert fd.grad(lambda a: moving(a)[1])(2.0) == pytest.approx(0.3 * n * 2.0 ** (n - 1))

@@ -303,15 +303,27 @@ def key_of_step(record: Record, inputs: Sequence[Any], contents: bool = False) -
 
 
 def active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:
-    """Tell which outputs can have a nonzero tangent if some inputs have one."""
+    """Tell which outputs can have a nonzero tangent if some inputs have one; of loops and branches, as they say."""
+    if not isinstance(body, Body):
+        return _active_outputs(body, active)
+    key = ("active", *active)
+    if key not in body.derived:  # loops in loops ask again and again
+        body.derived[key] = _active_outputs(body, active)
+    return list(body.derived[key])
+
+
+def _active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:
     found = {
         v.number for v, a in zip(body.inputs, active, strict=True) if a and is_differentiable(v.type.dtype)
     }
     for record in body.records:
-        if not isinstance(record.primitive, LocallyConstant) and any(
-            v.number in found for v in variables(record.inputs)
-        ):
-            found.update(v.number for v in record.outputs if is_differentiable(v.type.dtype))
+        flags = [isinstance(a, Variable) and a.number in found for a in record.inputs]
+        if isinstance(record.primitive, LocallyConstant) or not any(flags):
+            continue
+        control = record.primitive.control
+        moving = [True] * len(record.outputs) if control is None else control(record.params).moving(flags)
+        pairs = zip(record.outputs, moving, strict=True)
+        found.update(v.number for v, m in pairs if m and is_differentiable(v.type.dtype))
     return [isinstance(a, Variable) and a.number in found for a in body.outputs]
 
 

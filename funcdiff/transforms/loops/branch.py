@@ -73,6 +73,10 @@ class Rules:
         outs = zip(active_outputs(sides.then, active), active_outputs(sides.other, active), strict=True)
         return active, tuple(a or b for a, b in outs)
 
+    def moving(self, flags: Sequence[bool]) -> tuple[bool, ...]:
+        """Tell which results can have derivatives if the predicate and these operands have."""
+        return self._active(flags[1:])[1]
+
     def reverse(self, level: int, _primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Run the branch; return the primitive to record and the results."""
         del level

@@ -38,6 +38,12 @@ class Rules:
     def __init__(self, spec: Loop) -> None:
         self.spec = spec
 
+    def moving(self, flags: Sequence[bool]) -> list[bool]:
+        """Tell which results can have derivatives if these operands have."""
+        spec, active = self.spec, spread(self.spec, flags)
+        trips = [False] * (spec.cond is not None)
+        return [*active[: spec.carries], *collected_active(spec, active), *trips]
+
     def reverse(self, level: int, _primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Run the loop and save what its reverse sweep reads; return the primitive to record and the results."""
         del level
