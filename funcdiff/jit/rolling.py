@@ -10,7 +10,9 @@ from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.tape import Guard, Literal, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.jit.passes.roll import roll
+from funcdiff.transforms.custom_call import Call
 from funcdiff.transforms.loops.body import apply_record
+from funcdiff.transforms.sweeps import FIELDS, Recording
 from funcdiff.transforms.trace import TraceRecorder
 
 
@@ -27,7 +29,11 @@ class Rolling:
         if len(recorders) != 1:
             return None
         (recorder,) = recorders.values()
-        return Part(self, recorder, values) if type(recorder) is TraceRecorder else None
+        if type(recorder) is not TraceRecorder or any(
+            type(v) is not TracedArray or v.place < 0 for v in values
+        ):
+            return None  # constants have no names in a program
+        return Part(self, recorder, values)
 
 
 class Part:
@@ -39,37 +45,30 @@ class Part:
     def __init__(self, rolling: Rolling, recorder: TraceRecorder, values: Sequence[Any]) -> None:
         self.rolling = rolling
         self.recorder = recorder
-        self.values = [recorder.alias(v) if type(v) is TracedArray and v.place >= 0 else v for v in values]
+        self.values = [recorder.alias(v) for v in values]
         self.records = len(recorder.records)
         self.guards = len(recorder.guards)
 
-    def rolled(self, outputs: Sequence[Any]) -> Callable[..., list[Any]] | None:
+    def rolled(self, recording: Recording) -> Callable[..., list[Any]] | None:
         """Take the part away and return a function that writes it as loops; None if it is to stay."""
         recorder = self.recorder
+        if any(map(_has_rules_of_the_user, recording.records[3::FIELDS])):  # which the part does not show
+            return None
         records = recorder.records[self.records :]
         guards = [replace(g, position=g.position - self.records) for g in recorder.guards[self.guards :]]
         if len(records) < self.rolling.least:
             return None
         made = {v.number for r in records for v in r.outputs}
-        results = [recorder.atom(o) for o in outputs]
+        results = [recorder.atom(o) for o in recording.outputs]
         atoms = [*(a for r in records for a in r.inputs), *results]
         if any(isinstance(a, Literal) and type(a.value) is TracedArray for a in atoms):
             return None
-        mine = [
-            recorder.variables[v.place] if type(v) is TracedArray and v.place >= 0 else None
-            for v in self.values
-        ]
-        own = {v.number for v in mine if v is not None}
-        inside = made | own
+        inputs = [recorder.variables[v.place] for v in self.values]
+        inside = made | {v.number for v in inputs}
         seen = [g.variable for g in guards]
         outside = {v.number: v for v in variables([*atoms, *seen]) if v.number not in inside}
         if not outside.keys() <= recorder.given.keys():
             return None
-        spare = len(recorder.variables)
-        inputs = [
-            Variable(spare + n, recorder.variable(x).type) if v is None else v
-            for n, (v, x) in enumerate(zip(mine, self.values, strict=True))
-        ]
         in_tree = flatten((0.0,) * (len(inputs) + len(outside)))[1]
         out_tree = flatten([0.0] * len(results))[1]
         tape = Tape(
@@ -110,3 +109,7 @@ class Part:
         if isinstance(atom, Variable):
             position = len(self.recorder.records)
             self.recorder.guards.append(replace(guard, variable=atom, position=position))
+
+
+def _has_rules_of_the_user(primitive: Any) -> bool:
+    return isinstance(getattr(primitive, "custom", None), Call)

@@ -184,7 +184,7 @@ def record(
     recording = Recording(*made) if watcher is None else watcher.recording(recorder, *made)
     recording.decided = recorder.decided
     recording.program = writes_program(values) or writes_program(recording.outputs)
-    shorter = None if part is None else part.rolled(recording.outputs)
+    shorter = None if part is None else part.rolled(recording)
     if shorter is None:
         return recording
     again = record(shorter, values, lasting, fast)

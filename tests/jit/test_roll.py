@@ -565,3 +565,32 @@ def test_values_kept_elsewhere_stay_valid():
 
     got = fd.jit(f, backend="numpy")(0.8)
     np.testing.assert_allclose(got[0], f(0.8)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
+def test_rules_of_the_user_hold_in_long_loops(kind):
+    if kind == "vjp":
+        step = fd.custom_vjp(lambda x: np.sin(x))
+        step.defvjp(lambda x: (np.sin(x), x), lambda x, g: (1.01 * g * np.cos(x),))
+    else:
+        step = fd.custom_jvp(lambda x: np.sin(x))
+        step.defjvp(lambda p, t: (np.sin(p[0]), 1.01 * t[0] * np.cos(p[0])))
+
+    def f(x):
+        for _ in range(200):
+            x = step(x) + 0.1
+        return x
+
+    for transform in (fd.grad, lambda f: lambda x: fd.jvp(f, x, 1.0)[1]):
+        np.testing.assert_allclose(fd.jit(transform(f))(0.7), transform(f)(0.7), rtol=1e-12)
+
+
+def test_derivatives_with_respect_to_constants_and_traced_values():
+    def f(a, b):
+        for _ in range(400):
+            a = np.sin(a * b) + 0.1
+        return a
+
+    for of in (fd.grad(f, (0, 1)), lambda a, b: fd.vjp(f, (a, b))[1]):
+        got, want = fd.jit(lambda x, of=of: of(x, 0.5))(0.7), of(0.7, 0.5)
+        np.testing.assert_allclose(got, want, rtol=1e-12)
