@@ -5,6 +5,7 @@ import pytest
 
 import funcdiff as fd
 from funcdiff.core.tape import bodies
+from funcdiff.jit.passes import dead_in_loops
 from funcdiff.jit.passes.dead_code import drop_dead_code
 
 
@@ -124,3 +125,12 @@ def test_compiled(f, backend):
         compiled = fd.jit(transform(f), backend=backend)
         for x in (0.6, 0.9):
             np.testing.assert_allclose(compiled(x), transform(f)(x), rtol=1e-11)
+
+
+def test_no_body_is_made_of_a_loop_that_needs_all_it_carries(monkeypatch):
+    def f(x):
+        return fd.scan(lambda c, _: ((c[1] * x, np.sin(c[0])), None), (x, x), None, length=4)[0][0]
+
+    tape = fd.trace(f)(0.3)
+    monkeypatch.setattr(dead_in_loops, "make_body", None)
+    assert drop_dead_code(tape) is tape

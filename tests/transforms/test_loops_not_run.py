@@ -7,7 +7,7 @@ import funcdiff as fd
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.trees import flatten
 from funcdiff.transforms import sketch
-from funcdiff.transforms.loops import loop
+from funcdiff.transforms.loops import derive, loop
 
 
 @pytest.fixture
@@ -320,3 +320,31 @@ def test_what_is_settled_is_let_go(monkeypatch):
 
     fd.trace(f)(np.ones(1 << 16))
     assert max(alive) < 5
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Count the steps that are recorded to be differentiated."""
+    found = []
+    record = derive.record
+
+    def counting(*args):
+        found.append(args)
+        return record(*args)
+
+    monkeypatch.setattr(derive, "record", counting)
+    return found
+
+
+def test_a_step_is_recorded_once_for_the_loops_there_and_back(recorded, runs):
+    def f(x):
+        return fd.scan(lambda c, _: (np.sin(c) * x, None), x, None, length=10)[0]
+
+    for order, steps in ((1, 1), (2, 3)):  # the step, then those of the loops there and back
+        recorded.clear()
+        g = f
+        for _ in range(order):
+            g = fd.grad(g)
+        fd.trace(g)(0.5)
+        assert len(recorded) == steps
+    assert runs == []

@@ -56,7 +56,9 @@ def _needed(body: Tape, wanted: Sequence[bool], drop: Drop) -> tuple[Tape, list[
 def _closed(part: Tape, body: Body, inputs: Sequence[bool]) -> Body:
     """Return the part of a body as a body of some of its inputs."""
     examples = chosen(body.examples, inputs)
-    return make_body(body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples)
+    return make_body(
+        body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples, repeats=False
+    )
 
 
 def _pruned_loop(
@@ -75,6 +77,8 @@ def _pruned_loop(
         if more == carried:
             break
         carried = more
+    if all(carried) and all(collected):
+        return params, [True] * (v + spec.stacked + spec.counted), [True] * len(wanted)
     stay = [*carried, *(a or b for a, b in zip(read[c:v], of_cond[c:], strict=True)), *read[v:]]
     new = spec._replace(
         body=_closed(part, body, stay),

@@ -200,6 +200,7 @@ def closed(
         recorder.records,
         outputs,
         (*examples[: len(first)], *values, *examples[len(first) :]),
+        recorder.examples,
     )
 
 
@@ -209,9 +210,17 @@ def make_body(
     records: Sequence[Record],
     outputs: Sequence[Atom],
     examples: Sequence[Any],
+    known: Sequence[Any] = (),
+    repeats: bool = True,
 ) -> Body:
-    """Return a body without records that nobody reads, numbered anew."""
-    records, outputs = merged(live(records, outputs), outputs)
+    """Return a body without records that nobody reads and without repetitions, numbered anew.
+
+    There may be no repetitions to look for.  What the body makes of its examples need not be computed if
+    examples of all its variables are known, by number.
+    """
+    records = live(records, outputs)
+    if repeats:
+        records, outputs = merged(records, outputs)
     records = reads_first(records)
     numbers: dict[int, Variable] = {}
 
@@ -229,7 +238,10 @@ def make_body(
     )
     new_outputs = tuple(map(renamed, outputs))
     in_tree, out_tree = flatten((0.0,) * len(new_inputs))[1], flatten([0.0] * len(new_outputs))[1]
-    return Body(name, new_inputs, new_records, new_outputs, (), in_tree, out_tree, examples=tuple(examples))
+    body = Body(name, new_inputs, new_records, new_outputs, (), in_tree, out_tree, examples=tuple(examples))
+    if known:
+        body.derived["outputs"] = [a.value if isinstance(a, Literal) else known[a.number] for a in outputs]
+    return body
 
 
 def record_closed(name: str, f: Callable[..., Sequence[Any]], examples: Sequence[Any]) -> Body:

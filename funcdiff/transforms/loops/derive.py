@@ -85,7 +85,7 @@ def widened(cond: Body, more_carries: Sequence[Any], more_invariants: Sequence[A
     extra = [[Variable(next(fresh), type_of(e)) for e in more] for more in (more_carries, more_invariants)]
     inputs = [*cond.inputs[:carries], *extra[0], *cond.inputs[carries:], *extra[1]]
     examples = [*cond.examples[:carries], *more_carries, *cond.examples[carries:], *more_invariants]
-    return make_body(cond.name, inputs, cond.records, cond.outputs, examples)
+    return make_body(cond.name, inputs, cond.records, cond.outputs, examples, repeats=False)
 
 
 # --- forward mode ----------------------------------------------------------------------------------
@@ -255,8 +255,11 @@ def _there(spec: Loop, active: Flags) -> There:
         program.early,
         [*program.outputs, *(order[n] for n in numbers)],
         body.examples,
+        program.examples,
+        repeats=False,
     )
-    read = {*numbers, *(v.number for v in (*program.inputs, *variables(program.seeds)))}
+    of_back = (*program.inputs, *variables(program.seeds), *variables(program.pulled))
+    read = {*numbers, *(v.number for v in of_back)}
     program = replace(program, examples=[e if n in read else None for n, e in enumerate(program.examples)])
     return There(spec._replace(body=new), [names[n] for n in numbers], active, program)
 
@@ -336,10 +339,13 @@ def _back(spec: Loop, way: There, given: Flags) -> Back:
     of_collected = collected_active(spec, way.active)
     collected = tuple(g and a for g, a in zip(given[c:], of_collected, strict=True))
     carried = _relevant(spec, way.active, (*given[:c], *collected))
-    program = joint(spec, way.active, (*carried, *collected))
-    found = _back_by(spec, way, program, carried, collected)
+    every = way.active[:c], tuple(of_collected)
+    found = None
+    if (carried, collected) != every:
+        program = joint(spec, way.active, (*carried, *collected))
+        found = _back_by(spec, way, program, carried, collected)
     if found is None:
-        found = _back_by(spec, way, way.program, way.active[:c], tuple(of_collected))
+        found = _back_by(spec, way, way.program, *every)
     assert found is not None
     return found
 
@@ -390,6 +396,8 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
         [*back_by, *again, *program.late],
         [*results, *(program.inputs[n] for n in counted), *of_stacked],
         [examples[i.number] for i in inputs],
+        examples,
+        repeats=False,
     )
     loop = Loop(new, None, len(results) + len(counted), len(invariants), spec.length, not spec.reverse)
     return Back(loop, carried, invariants, stacked, counted, used, (*carried, *collected))
