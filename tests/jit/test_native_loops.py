@@ -312,6 +312,33 @@ def test_writes_cost_no_copies():
     assert seconds(many) < 150 * seconds(few)  # 40 times the steps; copies would take 1600 times as long
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 8])
+def test_what_is_written_to_and_made_anew_is_not_copied(steps):
+    def smooth(u, k):
+        def step(u, _):
+            v = u.copy()
+            v[1:-1] = u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
+            return v, None
+
+        return np.sum(fd.scan(step, u, None, length=steps)[0] ** 3)
+
+    def swept(y, z):
+        def step(i, state):
+            y, z = state
+            y[i] = z[i] * 2.0
+            return np.sin(y) + z, y
+
+        return fd.fori_loop(0, steps, step, (y * 1.0, z * 1.0))
+
+    u = np.linspace(-1, 2, 50) ** 2
+    gradient = fd.grad(smooth, argnums=(0, 1))
+    for found, expected in zip(jit(gradient)(u, 0.1), gradient(u, 0.1), strict=True):
+        same(found, expected)
+    assert "@llvm.memcpy" not in jit(gradient).lower(u, 0.1).source
+    for found, expected in zip(jit(swept)(u, u + 1), swept(u, u + 1), strict=True):
+        same(found, expected)
+
+
 @pytest.mark.parametrize("shape", [(4,), (30,), (5, 3), (6, 20)])
 def test_rows_and_old_versions(shape):
     def f(x):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Record, Variable
+from funcdiff.core.tape import Record, Tape, Variable, bodies
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array, Stacked
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
@@ -115,7 +115,7 @@ class _LoopFunction(LoopText):
             self.carried.append(Numbers(type_, start, names))
             extent = self._counted(n, known)
             self._enter(n, lambda one: one.given(type_, names, extent))
-        elif any(is_write(r) and r.inputs[0] == self.body.tape.inputs[n] for r in self.body.tape.records):
+        elif _is_written_in_place(self.body.tape, n):
             memory, stage = owned(self.f.low, self.record, x, False)
             self.f.stage = max(self.f.stage, stage)
             to = self.f.parameter(memory)
@@ -265,6 +265,17 @@ class _LoopFunction(LoopText):
         found = arrays.in_memory(WORDS, memory, 0)
         found.stack = Stacked(1, x.type) if x.stack is None else Stacked(x.stack.depth + 1, x.stack.element)
         return found
+
+
+def _is_written_in_place(body: Tape, n: int) -> bool:
+    """Tell whether a carry is written to, and the next one may be what the writes leave, not an array made anew."""
+    if not any(is_write(r) and r.inputs[0] == body.inputs[n] for r in body.records):
+        return False
+    maker = {v: r for r in body.records for v in r.outputs}
+    left = body.outputs[n]
+    while left in maker and is_write(maker[left]):
+        left = maker[left].inputs[0]
+    return left == body.inputs[n] or (left in maker and bool(bodies(maker[left])))
 
 
 def _is_latency_bound(weak: Weak) -> bool:
