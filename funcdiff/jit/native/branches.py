@@ -1,4 +1,4 @@
-"""Branch records: each becomes a function of the kernel that runs one of two bodies."""
+"""Branch records: each becomes a function of the kernel that runs one of two bodies, unless it is one between numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record, Tape
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array
+from funcdiff.jit.native.chosen import chosen
 from funcdiff.jit.native.handlers import OF_STACKS, NotNative, handler, kind_of
 from funcdiff.jit.native.invoked import OUTSIDE, Function
 from funcdiff.jit.native.loop_body import BodyLowering, is_constant, prepared
@@ -25,10 +26,14 @@ def _branch(low: Lowering, record: Record) -> list[Array]:
 
 
 def _lowered(low: Lowering, record: Record) -> list[Array]:
-    f = Function(low, f"{low.name}.branch{record.outputs[0].number}")
     predicate, *operands = map(low.anything, record.inputs)
     if predicate.stack or predicate.type.shape or kind_of(predicate.type) != "i1":
         raise NotNative
+    if isinstance(low, BodyLowering):
+        among_numbers = chosen(low, record, [predicate, *operands])
+        if among_numbers is not None:
+            return among_numbers
+    f = Function(low, f"{low.name}.branch{record.outputs[0].number}")
     f.out.load("%predicate", "i1", f.operand(predicate), 0)
     sides = [_side(f, record.params[name], f"{f.name}.{name}", operands) for name in ("then", "other")]
     outputs = [[one.result(a) for a in one.tape.outputs] for one in sides]

@@ -211,7 +211,12 @@ class Emitter(Lines):
                 )
                 node.text = self.from_memory(self.let(f"load {IN_MEMORY[node.kind]}, ptr {at}"), node.kind)
                 continue
-            node.text = self._number(node, [self.scalar(a) for a in node.args])
+            if node.op == "branch":
+                self._choose(node.detail, self.scalar(node.args[0]))
+            elif node.op == "chosen":
+                node.text = node.args[0].detail.texts[node.detail]
+            else:
+                node.text = self._number(node, [self.scalar(a) for a in node.args])
         for memory, value in group.fills:
             start = len(self.lines)
             self.fill(memory, value)
@@ -240,6 +245,26 @@ class Emitter(Lines):
             case "address":
                 return self.let(f"getelementptr i8, ptr {self.pointer(node.detail)}, i64 {args[0]}")
         return self.operation(node, args, 1, self.lines)
+
+    def _choose(self, choice: Any, predicate: str) -> None:
+        """Write both ways of a branch, and choose between their numbers where they meet."""
+        labels, meet, ends = [self.label(way.label) for way in choice.ways], self.label("meet"), []
+        self.put(f"br i1 {predicate}, label %{labels[0]}, label %{labels[1]}")
+        for label, way in zip(labels, choice.ways, strict=True):
+            self.start(label)
+            for mine, other in way.given:
+                mine.text = self.scalar(other)
+            for base in way.bases:
+                self.put(
+                    f"%{base.name} = getelementptr i8, ptr {self.pointer(choice.scratch)}, i64 {base.start}"
+                )
+            self.run(way.groups)
+            ends.append(self.block)
+            self.put(f"br label %{meet}")
+        self.start(meet)
+        for pair in choice.between:
+            found = ", ".join(f"[ {self.scalar(n)}, %{b} ]" for n, b in zip(pair, ends, strict=True))
+            choice.texts.append(self.let(f"phi {TYPES[pair[0].kind]} {found}"))
 
     def _place(self, index: str, length: int) -> str:
         """Return the place that an index means; leave where it is out of bounds."""

@@ -51,6 +51,7 @@ class BodyLowering(Lowering):
     ) -> None:
         super().__init__(tape, name, weak, threads)
         self.prefix = prefix
+        self.choices = 0  # branches that stand among its own numbers
         self.looped: set[int] | None = None  # what loops over all elements read and write
 
     def is_small(self, v: Variable) -> bool:
@@ -72,6 +73,22 @@ class BodyLowering(Lowering):
             nodes[n] = self._given(kind_of(type_), text, straight)
             nodes[n].detail = extent
         return computed(type_, straight, (COMPONENT,) * len(type_.shape), nodes.reshape(type_.shape))
+
+    def standing_for(
+        self, type_: ArrayType, nodes: Sequence[Node], stands: dict[int, tuple[Node, Node]]
+    ) -> Array:
+        """Return an array of numbers of another lowering; for those that are not constants, others stand here."""
+        straight = self.group(((), False), 0)
+        found = np.empty(len(nodes), object)
+        for n, node in enumerate(nodes):
+            if node.op == "constant":
+                found[n] = node
+            else:
+                if id(node) not in stands:
+                    extent = node.detail if node.op == "given" else None
+                    stands[id(node)] = Node("given", node.kind, (), extent, 0, straight), node
+                found[n] = stands[id(node)][0]
+        return computed(type_, straight, (COMPONENT,) * len(type_.shape), found.reshape(type_.shape))
 
     def full(self, type_: ArrayType, of: Node | str) -> Array:
         """Return an array full of one number."""
@@ -98,11 +115,21 @@ class BodyLowering(Lowering):
 
     def numbers(self, x: Array) -> list[Node]:
         """Return the elements of a small array as they are when all has run."""
-        shape, layout = x.type.shape, (COMPONENT,) * len(x.type.shape)
-        group = self.group(((), False), self.stage_of(x, ((), False), layout, shape))
-        found: list[Node] = list(np.broadcast_to(self.read(x, group, layout, shape), shape).reshape(-1))
+        (found,), group = self.numbers_of([x])
         group.kept += found
         return found
+
+    def numbers_of(self, xs: Sequence[Array]) -> tuple[list[list[Node]], Group]:
+        """Return the elements of small arrays, and the straight code in which all of them are known."""
+        layouts = [(COMPONENT,) * len(x.type.shape) for x in xs]
+        pairs = list(zip(xs, layouts, strict=True))
+        stage = max(self.stage_of(x, ((), False), layout, x.type.shape) for x, layout in pairs)
+        group = self.group(((), False), stage)
+        found = []
+        for x, layout in pairs:
+            parts = np.broadcast_to(self.read(x, group, layout, x.type.shape), x.type.shape)
+            found.append(list(parts.reshape(-1)))
+        return found, group
 
     def arranged(self) -> tuple[list[Group], list[Base], int]:
         """Return the groups in order, the memory they use, and how much of it the arena is."""
