@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import ClassVar
 
 __all__ = [
@@ -199,21 +199,49 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def user_line(known: dict[tuple[str, int], str] | None = None) -> str:
-    """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown.
-
-    Lines that are known are not read again.
-    """
+def user_line() -> str:
+    """Return where the user's code stands, as ``'file.py', line 3: y = f(x)``; empty if unknown."""
     frame = user_frame()
-    if frame is None:
+    return "" if frame is None else _where(frame.f_code.co_filename, frame.f_lineno)
+
+
+class Lines:
+    """The user's lines that the records of one program quote.
+
+    A line is found by the instruction that is carried out: to count its number takes longer than all else
+    that a record needs.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], str] = {}
+        self._codes: dict[int, CodeType] = {}  # alive, so that none gets another's identity
+        self._read: dict[tuple[str, int], str] = {}
+        modules = sys.modules
+        self._internal = _known_files("numpy" in modules, "scipy" in modules)
+
+    def here(self) -> str:
+        """Return `user_line`."""
+        internal = self._internal
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            if not internal[code.co_filename]:
+                place = id(code), frame.f_lasti
+                return self._found.get(place) or self._find(place)
+            frame = frame.f_back
         return ""
-    if known is None:
-        return _where(frame.f_code.co_filename, frame.f_lineno)
-    place = frame.f_code.co_filename, frame.f_lineno
-    found = known.get(place)
-    if found is None:
-        found = known[place] = _where(*place)
-    return found
+
+    def _find(self, place: tuple[int, int]) -> str:
+        frame = user_frame()  # a library may have been imported meanwhile
+        if frame is None:
+            return ""
+        line = frame.f_code.co_filename, frame.f_lineno
+        if line not in self._read:
+            self._read[line] = _where(*line)
+        if place[0] == id(frame.f_code):
+            self._codes[place[0]] = frame.f_code
+            self._found[place] = self._read[line]
+        return self._read[line]
 
 
 def _where(name: str, number: int) -> str:

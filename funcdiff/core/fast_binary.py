@@ -152,6 +152,14 @@ def make_binary(primitive: Elementwise) -> Function:
                         return _mapped(recorder, operate(x, b.value))
                 elif kind in PLAIN_SCALARS or (kind is _ndarray and b.ndim < x.ndim and b.dtype.char != "O"):
                     return _mapped(recorder, operate(x, b))
+            elif recorder.direct:
+                kind = type(b)
+                if (
+                    b.recorder is recorder
+                    if kind is TracedArray
+                    else kind in PLAIN_SCALARS or (kind is _ndarray and b.dtype.char != "O")
+                ):
+                    return recorder.apply(primitive, (a, b), {})
         elif type(b) is TracedArray:
             kind = type(a)
             if kind in PLAIN_SCALARS or (kind is _ndarray and a.dtype.char != "O"):
@@ -192,6 +200,8 @@ def make_binary(primitive: Elementwise) -> Function:
                             t = match_tangent(t, type_of(v))
                     out.place = t
                     return out
+                if recorder.direct:
+                    return recorder.apply(primitive, (a, b), {})
                 if (
                     recorder.batch
                     and b.place
@@ -210,7 +220,7 @@ def make_binary(primitive: Elementwise) -> Function:
     if primitive.operator is None:
         operate = operate_any
     if primitive.name in OPERATORS:
-        return make_operator(primitive.name, (p0, p1), pull, _compare, function)
+        return make_operator(primitive, pull, _compare, function)
     return function
 
 

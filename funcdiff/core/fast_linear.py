@@ -74,6 +74,8 @@ def make_unary_linear(primitive: Linear) -> Function:
                 out.recorder = recorder
                 out.place = None if t is None else function(t, **params)
                 return out
+            if recorder.direct:
+                return recorder.apply(primitive, (a,), params)
         elif type(a) in PLAIN_SCALARS or (type(a) is _ndarray and a.dtype.char != "O"):
             return impl(a, **params)
         return apply(primitive, (a,), params)
@@ -128,6 +130,8 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
                     x = a.value
                     y = b.value if other else b
                     return _carry(recorder, x, y, a.place, b.place if other else None, params)
+                if recorder.direct:
+                    return recorder.apply(primitive, (a, b), params)
         elif tb is TracedArray:
             if ta is _ndarray and a.dtype.char != "O":
                 recorder = b.recorder
@@ -135,6 +139,8 @@ def make_binary_multilinear(primitive: Multilinear) -> Function:
                     return _record(recorder, a, b.value, -1, b.place, params)
                 if recorder.forward:
                     return _carry(recorder, a, b.value, None, b.place, params)
+                if recorder.direct:
+                    return recorder.apply(primitive, (a, b), params)
         elif ta is _ndarray and tb is _ndarray and a.dtype.char != "O" and b.dtype.char != "O":
             return impl(a, b, **params)
         return apply(primitive, (a, b), params)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from funcdiff.core.matching import match_tangent
-from funcdiff.core.primitive import Function, Partial, reads
+from funcdiff.core.primitive import Elementwise, Function, reads
 from funcdiff.core.recording import TracedArray
 
 _TEMPLATE = """
@@ -67,6 +67,8 @@ def {name}(a, b):
                     out.kind = None
                     out.place = True
                     return out
+            elif recorder.direct:
+                return recorder.apply(primitive, (a, b), {{}})
         elif type(b) is ndarray and recorder.batch and a.place:
             x = a.value
             if b.ndim < x.ndim and b.dtype.char != "O":
@@ -96,6 +98,8 @@ def {name}(a, b):
                 out.kind = a.kind
                 out.place = None if t is None else {of_x}
                 return out
+            if recorder.direct:
+                return recorder.apply(primitive, (a, b), {{}})
     elif type(b) is TracedArray and (type(a) is float or type(a) is int):
         recorder = b.recorder
         tape = recorder.tape
@@ -118,6 +122,8 @@ def {name}(a, b):
             out.kind = b.kind
             out.place = None if s is None else {of_y}
             return out
+        if recorder.direct:
+            return recorder.apply(primitive, (a, b), {{}})
     return otherwise(a, b)
 """
 
@@ -145,12 +151,11 @@ OPERATORS = {
 }
 
 
-def make_operator(
-    name: str, partials: tuple[Partial, Partial], pull: Function, compare: Function, otherwise: Function
-) -> Function:
+def make_operator(primitive: Elementwise, pull: Function, compare: Function, otherwise: Function) -> Function:
     """Return the function of an operator, which keeps what the partials of its active operands read."""
+    name = primitive.name
     rule = OPERATORS[name]
-    of_x, of_y = (reads(p) or (False,) * 3 for p in partials)
+    of_x, of_y = (reads(p) or (False,) * 3 for p in primitive.partials)
     of_both = [a or b for a, b in zip(of_x, of_y, strict=True)]
     kept = {}
     for names, flags in (("v x y", of_both), ("v_of_x x_of_x b_of_x", of_x), ("v_of_y a_of_y y_of_y", of_y)):
@@ -162,6 +167,7 @@ def make_operator(
     made: dict[str, Any] = {
         "TracedArray": TracedArray,
         "ndarray": np.ndarray,
+        "primitive": primitive,
         "pull": pull,
         "compare": compare,
         "match_tangent": match_tangent,

@@ -71,6 +71,8 @@ def make_unary(primitive: Elementwise) -> Function:
                 out.kind = a.kind if keeps_type else None
                 out.place = a.place
                 return out
+            if recorder.direct:
+                return recorder.apply(primitive, (a,), {})
         elif type(a) is _ndarray:
             return impl(a)
         return apply(primitive, (a,), {})

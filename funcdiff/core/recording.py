@@ -140,6 +140,9 @@ class Recorder:
             None  # the flat tape, where the fast path of reverse mode may write on it
         )
         self.forward = False  # whether the fast path of forward mode may be taken
+        self.direct = (
+            False  # whether `apply` takes what is of this recorder alone, or a Python number, at once
+        )
         self.frozen: list[Any] | None = None  # plain arrays kept by reference, read-only meanwhile
 
     def apply(self, primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -171,6 +174,7 @@ class Recorder:
             release(self)
         self.tape = None
         self.forward = False
+        self.direct = False
         self.batch = False
         self.level = -1
 
@@ -186,7 +190,7 @@ class _StaleRecorder(Recorder):
 STALE = _StaleRecorder()
 
 _SEQUENCES = (list, tuple)
-_PLAIN = frozenset({np.ndarray, float, int, bool, complex, np.float64})
+_NUMBERS = frozenset({float, int, bool, complex, np.float64})
 
 
 def box(value: Value, recorder: Recorder, place: Any) -> TracedArray:
@@ -260,23 +264,31 @@ def newest(args: Sequence[Any]) -> Recorder | None:
 
 def apply(primitive: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply a primitive to any mixture of traced arrays of all levels and plain values."""
+    recorder: Recorder | None = None
+    level = -1
     for a in args:
         kind = type(a)
         if kind is TracedArray:
+            own = a.recorder
+            if own.level < 0:
+                own = revive(a)
+            if own.level > level:
+                recorder, level = own, own.level
+        elif kind in _NUMBERS or (kind is np.ndarray and not a.dtype.hasobject):
             continue
-        if kind in _SEQUENCES or (kind is np.ndarray and a.dtype.hasobject):
+        elif kind in _SEQUENCES or kind is np.ndarray:
             from funcdiff.core.objects import stack_objects
 
             args = [stack_objects(np.asarray(b) if type(b) in _SEQUENCES else b) for b in args]
+            recorder = newest(args)
             break
-        if kind not in _PLAIN and not isinstance(a, np.generic):
+        elif not isinstance(a, np.generic):
             if kind.__module__.startswith("scipy.sparse"):
                 return _with_sparse(primitive, args)
             from funcdiff.core.foreign import NUMBERS, is_operator, operate
 
             if is_operator(primitive) and not isinstance(a, NUMBERS):
                 return operate(primitive, *args)
-    recorder = newest(args)
     if recorder is None:
         return primitive.impl(*args, **params)
     return recorder.apply(primitive, args, params)

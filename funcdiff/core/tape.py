@@ -11,58 +11,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from funcdiff.core.array_type import ArrayType
-from funcdiff.core.primitive import Primitive
+from funcdiff.core.records import Atom, Guard, Literal, Record, Variable
 from funcdiff.core.trees import AnyTree
 
 if TYPE_CHECKING:
     from funcdiff.core.stats import TapeStats
 
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A value of the program: its number and type."""
-
-    number: int
-    type: ArrayType
-
-    def __str__(self) -> str:
-        return f"x{self.number}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Literal:
-    """A constant of the program."""
-
-    value: Any
-
-
-Atom = Variable | Literal
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """One step: a primitive applied to variables and literals, with static params."""
-
-    primitive: Primitive
-    inputs: tuple[Atom, ...]
-    params: dict[str, Any]
-    outputs: tuple[Variable, ...]
-    line: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Guard:
-    """A value that Python's control flow has seen: the tape holds for inputs that give it again.
-
-    What it has seen in a loop is one number: for how many answers in a row it sees the same again.
-    """
-
-    variable: Variable
-    value: Any
-    position: int  # how many records stand before it
-    line: str = ""
-    answers: tuple[bool, ...] = ()  # that are counted
+__all__ = ["Atom", "Guard", "Literal", "Record", "Tape", "Variable", "bodies", "variables"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -110,8 +110,9 @@ class Sketch:
     """The stand-ins of one program, and the steps that make the values they stand for."""
 
     def __init__(self) -> None:
-        self.pending: list[tuple[Callable[..., Any], list[Any], dict[str, Any], range]] = []
+        self.pending: list[tuple[Callable[..., Any], list[Any], dict[str, Any], Sequence[int]]] = []
         self.places: set[int] = set()
+        self.entered: set[int] = set()  # the places of all that was ever a stand-in
         self.values: dict[int, Any] = {}  # of what was a stand-in, as long as somebody may look
         self.seen: dict[int, weakref.ref[Any]] = {}  # the stand-ins that are arrays
 
@@ -121,13 +122,14 @@ class Sketch:
         values: Sequence[Any],
         places: Sequence[int],
         params: dict[str, Any],
-        made: range,
+        made: Sequence[int],
         out: Any,
     ) -> None:
-        """Note a step whose results, at places that follow each other, are stand-ins."""
+        """Note a step whose results are stand-ins."""
         operands = [Place(p) if p in self.places else v for v, p in zip(values, places, strict=True)]
         self.pending.append((function, operands, params, made))
         self.places.update(made)
+        self.entered.update(made)
         for place, x in zip(made, out if isinstance(out, tuple) else (out,), strict=True):
             if type(x) is np.ndarray:
                 self.seen[place] = weakref.ref(x, lambda _, place=place: self.values.pop(place, None))  # type: ignore[misc]
@@ -135,13 +137,14 @@ class Sketch:
     def rename(self, value: Any, place: int, other: int) -> None:
         """Note that the value at a place stands at another place too."""
         if place in self.places:
-            self.enter(lambda x: x, [value], [place], {}, range(other, other + 1), value)
+            self.enter(lambda x: x, [value], [place], {}, [other], value)
         elif place in self.values:
             self.values[other] = self.values[place]
+            self.entered.add(other)
 
     def settle(self) -> None:
         """Compute in earnest all that is pending."""
-        last = {
+        last: dict[int, int] = {
             x: n for n, (_, operands, *_) in enumerate(self.pending) for x in operands if type(x) is Place
         }
         values = self.values

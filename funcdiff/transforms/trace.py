@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import replace
-from threading import Lock
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
 
 from funcdiff import errors
 from funcdiff.core import mutation
-from funcdiff.core.array_type import type_of
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.collector import looking_rarely
 from funcdiff.core.mutation import Path
 from funcdiff.core.primitive import REGISTRY, LocallyConstant, Primitive
@@ -25,8 +25,12 @@ from funcdiff.primitives.putting import hollow, path_to, put
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.sketch import Sketch, any_large, sketching, stand_in
+from funcdiff.transforms.sketch import LARGE, Sketch, any_large, sketching, stand_in
 
+_NUMBER = ArrayType((), np.dtype(np.float64))
+_SCALARS = frozenset(
+    {bool, int, complex, *(t for t in np.sctypeDict.values() if np.dtype(t).kind in "biufc")}
+)
 _writing: ContextVar[int] = ContextVar("funcdiff programs being written", default=0)
 
 
@@ -43,18 +47,20 @@ class TraceRecorder(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
+        self.direct = True
         self.records: list[Record] = []
         self.guards: list[Guard] = []
-        self.variables: list[Variable] = []
+        self.variables: dict[int, Variable] = {}  # by number
+        self.numbers = count()  # of which each thread that writes takes its own, without a lock
         self.given: dict[int, Any] = {}  # the values of the inputs
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.sketch = Sketch()
+        self.careful = self.sketch.entered  # the places of what is not simply its value
         self.raised: Exception | None = None  # by a step, which the function may catch and go on
-        self.lines: dict[tuple[str, int], str] = {}  # the user's, as records quote them
+        self.lines = errors.Lines()
         self.flat: set[int] = set()  # variables without a derivative, in the records that have been looked at
         self.looked_at = 0
         self.depth: Token[int] | None = None
-        self.lock = Lock()  # threads may write one program
 
     def __enter__(self) -> Self:
         self.depth = _writing.set(_writing.get() + 1)
@@ -67,11 +73,10 @@ class TraceRecorder(Recorder):
 
     def variable(self, value: Any) -> Variable:
         """Number a value."""
-        kind = type_of(value)
-        with self.lock:
-            new = Variable(len(self.variables), kind)
-            self.variables.append(new)
-        return new
+        number = next(self.numbers)
+        kind = _NUMBER if type(value) is np.float64 else type_of(value)
+        made = self.variables[number] = Variable(number, kind)
+        return made
 
     def alias(self, x: TracedArray) -> TracedArray:
         """Return the same value by another name."""
@@ -105,6 +110,47 @@ class TraceRecorder(Recorder):
         )  # the user may write to it
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record a step on values that are small and plain, in one pass over them; else ask what they are."""
+        if primitive.control is not None:
+            return self.apply_to_any(primitive, args, params)
+        atoms: list[Atom] = []
+        values = []
+        is_traced, are_numbers = False, True
+        for a in args:
+            x = a
+            if type(a) is TracedArray:
+                place = a.place
+                if a.recorder is not self or place < 0 or place in self.careful:
+                    return self.apply_to_any(primitive, args, params)
+                x = a.value
+            kind = type(x)
+            if kind is not np.float64 and kind is not float:
+                are_numbers = False
+                if kind is np.ndarray:
+                    if x.size >= LARGE:
+                        return self.apply_to_any(primitive, args, params)
+                elif kind not in _SCALARS:
+                    return self.apply_to_any(primitive, args, params)
+            if x is not a:
+                is_traced = True
+                atoms.append(self.variables[place])
+            else:  # the user may write to it
+                atoms.append(Literal(x.copy(order="K") if kind is np.ndarray else x))
+            values.append(x)
+        if not is_traced:
+            return self.apply_to_any(primitive, args, params)
+        operate = primitive.impl
+        if are_numbers and primitive.operator is not None and primitive.batch is None:
+            operate = primitive.operator  # of two numbers in a tenth of the ufunc's time
+        try:
+            out = operate(*values, **params)
+        except Exception as error:
+            self.raised = error
+            raise
+        return self._record(primitive, atoms, params, out)
+
+    def apply_to_any(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record a step on any operands."""
         for a in args:
             if type(a) is TracedArray and a.recorder is self and a.place >= 0:
                 break
@@ -143,9 +189,9 @@ class TraceRecorder(Recorder):
         if not is_sketched:
             return self._record(primitive, atoms, params, primitive.function(*values, **params))
         kept = self._kept(args, atoms, places)
-        first = len(self.variables)
         made = self._record(primitive, atoms, params, out)
-        sketch.enter(primitive.function, kept, places, params, range(first, len(self.variables)), out)
+        numbers = [x.place for x in (made if isinstance(made, tuple) else (made,))]
+        sketch.enter(primitive.function, kept, places, params, numbers, out)
         return made
 
     def _kept(self, args: Sequence[Any], atoms: Sequence[Atom], places: Sequence[int]) -> list[Any]:
@@ -157,11 +203,11 @@ class TraceRecorder(Recorder):
         ]
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
-        line = errors.user_line(self.lines)
+        line = self.lines.here()
         if not isinstance(out, tuple):  # named tuples, too
-            made = self.variable(out)
-            self.records.append(Record(primitive, tuple(atoms), params, (made,), line))
-            return box(out, self, made.number)
+            variable = self.variable(out)
+            self.records.append(Record(primitive, tuple(atoms), params, (variable,), line))
+            return box(out, self, variable.number)
         outputs = tuple(self.variable(o) for o in out)
         self.records.append(Record(primitive, tuple(atoms), params, outputs, line))
         return tuple(box(o, self, v.number) for o, v in zip(out, outputs, strict=True))
@@ -207,11 +253,9 @@ class TraceRecorder(Recorder):
         if not is_sketched or not any_large([x.value]):
             mutation.update(x, self.lower(value), path)
         if any(isinstance(a, Variable) for a in atoms):
-            first = len(self.variables)
             x.place = self._record(primitive, atoms, params, x.value).place
             if is_sketched:
-                made = range(first, first + 1)
-                self.sketch.enter(primitive.function, operands, places, params, made, x.value)
+                self.sketch.enter(primitive.function, operands, places, params, [x.place], x.value)
 
     def lower(self, x: Any) -> Any:
         """Return what stands for an operand one level down."""

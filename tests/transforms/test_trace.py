@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -201,3 +203,65 @@ def test_a_recorded_gradient_adds_up_what_rows_read_twice_contribute(shape, inde
         6 * x[index].sum() + 2 * x.size,
         rtol=1e-12,
     )
+
+
+def test_what_tapes_are_made_of_is_frozen():
+    record = fd.trace(lambda x: 2.0 * x)(X).records[0]
+    for part, name in ((record, "line"), (record.inputs[0], "value"), (record.outputs[0], "number")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, name, 0)
+    changed = dataclasses.replace(record, params={"lead": 1})
+    assert (changed.params, changed.inputs, changed.line) == ({"lead": 1}, record.inputs, record.line)
+
+
+def test_records_quote_the_lines_of_code_that_is_gone():
+    """New code may come to lie where other code of the same program lay before."""
+
+    def f(x):
+        for n in range(50):
+            names = {"x": x}
+            exec(compile("\n" * n + "x = x * 2.0", f"<step {n}>", "exec"), names)
+            x = names["x"]
+        return x
+
+    assert [r.line for r in fd.trace(f)(X).records] == [f"<step {n}>:{n + 1}" for n in range(50)]
+
+
+@pytest.mark.parametrize("x", [np.float64(1.5), X])
+def test_steps_on_what_is_computed_later_and_on_what_is_not(x):
+    """A loop's result is a stand-in until Python's control flow asks for it; what is beside it is computed at once."""
+
+    def f(x):
+        y, _ = fd.scan(lambda c, _: (c * 0.5 + x, None), x, length=3)
+        z, w = np.sin(x) * 2.0, y + x
+        if np.sum(y) > 0.0:  # computes y and w in earnest
+            z = z + w * 2.0
+        return z * y - w
+
+    tape = fd.trace(f)(x)
+    for point in (x, 1.25 * x):
+        assert_array_equal(tape.run(point), f(point))
+
+
+def test_operands_of_any_type_beside_traced_ones():
+    """Numbers and small arrays of every type are recorded as they are, and constants as they were."""
+    others = [True, 2, 2.0, 2j, np.float32(2), np.int8(2), np.uint64(2), np.complex64(2j), np.bool_(True)]
+    others += [np.ones(3, d) for d in ("f4", "i2", "c16", "?")]
+    for x in (np.float64(0.5), np.float32(0.5), np.complex64(0.5j), np.int32(3), X, X.astype("f4")):
+        for other in others:
+            for f in (
+                lambda x, c=other: x * c,
+                lambda x, c=other: c - x,
+                lambda x, c=other: (c == x) | (x != c),
+            ):
+                tape = fd.trace(f)(x)
+                assert tape.outputs[0].type == fd.core.array_type.type_of(f(x)), (x, other)
+                assert_array_equal(tape.run(x), f(x))
+    changing = np.ones(3)
+
+    def written(x):
+        y = x * changing
+        changing[:] = 5.0
+        return y + changing
+
+    assert_array_equal(fd.trace(written)(X).run(X), X + 5.0)

@@ -72,17 +72,23 @@ class BodyRecorder(TraceRecorder):
         self.lifted = lifted
         self.of_lifted: dict[int, Variable] = {}
         self.weak: set[int] = set()  # variables that stand for Python numbers
-        self.examples: list[Any] = []  # of all variables
+        self.example_of: dict[int, Any] = {}  # of all variables, by number
 
     def variable(self, value: Any) -> Variable:
-        self.examples.append(value)
-        return super().variable(value)
+        made = super().variable(value)
+        self.example_of[made.number] = value
+        return made
+
+    @property
+    def examples(self) -> list[Any]:
+        """Examples of all variables, in the order of their numbers."""
+        return [self.example_of[n] for n in range(len(self.example_of))]
 
     def input(self, example: Any, weak: bool = False) -> TracedArray:
         """Return a traced input."""
         variable = self.variable(example)
         if weak:
-            self.weak.add(variable.number)
+            self._weaken(variable.number)
         return box(example, self, variable.number)
 
     def lift(self, n: int) -> Variable:
@@ -110,7 +116,7 @@ class BodyRecorder(TraceRecorder):
             return x.value if x.recorder.free else example(x)
         return x
 
-    def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    def apply_to_any(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         weak = [self._is_weak(a) for a in args]
         if isinstance(primitive, Elementwise) and any(weak):
             args = self._strengthened(args, weak)
@@ -122,8 +128,12 @@ class BodyRecorder(TraceRecorder):
         if isinstance(primitive, Elementwise) and all(
             w or type(a) in (int, float, complex, bool) for w, a in zip(weak, args, strict=True)
         ):
-            self.weak.add(made.place)
+            self._weaken(made.place)
         return made
+
+    def _weaken(self, place: int) -> None:
+        self.weak.add(place)
+        self.careful.add(place)
 
     def _is_weak(self, x: Any) -> bool:
         return type(x) is TracedArray and x.recorder is self and x.place in self.weak
