@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff import errors
-from funcdiff.core.array_type import type_of
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import STALE, Recorder, TracedArray, box, is_scalar_value, revive
 
@@ -47,7 +47,7 @@ class _Written(list[Any]):
 
 
 def _counts() -> tuple[int, int]:
-    """Measure the reference counts that `_own` sees on a value only its holder holds.
+    """Measure the reference counts that `own` sees on a value only its holder holds.
 
     The second is the count inside a reverse sweep's rule, where the sweep's loop holds one more.
     They depend on the interpreter's version, so they are measured with functions of the same shape.
@@ -78,7 +78,7 @@ def _counts() -> tuple[int, int]:
 OWNED, OWNED_IN_SWEEP = _counts()
 
 
-def _own(holder: Any, owned: int) -> Any:
+def own(holder: Any, owned: int) -> Any:
     """Return the holder's ndarray, copied first if anybody else could see a write to it."""
     x = holder.value
     if _refcount is None or _refcount(x) > owned or x.base is not None or not x.flags.writeable:
@@ -99,7 +99,17 @@ def update(holder: Any, value: Any, path: Path, owned: int = OWNED) -> None:
         write(outer, value, path)
     else:
         del x
-        write_plain(_own(holder, owned), value, path)
+        write_plain(own(holder, owned), value, path)
+
+
+def empty_sum(kind: ArrayType, value: Any) -> Any:
+    """Return zeros to which a value, or values like it, will be added; in a program one that is repeated."""
+    x = value
+    while type(x) is TracedArray:
+        if x.recorder.program:
+            return np.broadcast_to(kind.dtype.type(0), kind.shape)
+        x = x.value
+    return np.zeros(kind.shape, kind.dtype)
 
 
 def add_through(holder: Any, value: Any, path: Path) -> None:
@@ -107,7 +117,7 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
     x = holder.value
     if type(x) is not TracedArray and type(value) is not TracedArray:
         del x
-        write_plain(_own(holder, OWNED), value, path, add=True)
+        write_plain(own(holder, OWNED), value, path, add=True)
     elif is_basic(path[-1][1]["index"]):
         value = through(x, path) + value
         del x
@@ -119,7 +129,7 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
     else:
         ((function, params),) = path
         numbers = flat_numbers(params["index"], x.shape)
-        if _differ(numbers, x.size):
+        if differ(numbers, x.size):
             value = through(x, path) + value
             del x
             update(holder, value, path)
@@ -133,7 +143,7 @@ def add_through(holder: Any, value: Any, path: Path) -> None:
         update(holder, total, (step,))
 
 
-def _differ(numbers: Any, size: int) -> bool:
+def differ(numbers: Any, size: int) -> bool:
     """Tell whether no number below a size comes twice."""
     if numbers.size < size // 16:  # costs what is read, not what there is
         return bool(len(np.unique(numbers)) == numbers.size)

@@ -9,7 +9,7 @@ import numpy as np
 
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.declare import general, linear
-from funcdiff.core.mutation import BASIC, add_through, is_basic
+from funcdiff.core.mutation import BASIC, add_through, empty_sum, is_basic
 from funcdiff.core.objects import stack_objects
 from funcdiff.core.primitive import Function
 from funcdiff.core.recording import TracedArray, concrete
@@ -24,7 +24,7 @@ def _getitem(x: Any, *, index: Index) -> Any:
 
 def _accumulate(holder: Any, g: Any, kind: ArrayType, *, index: Index) -> None:
     if holder.value is None:
-        holder.value = np.zeros(kind.shape, kind.dtype)
+        holder.value = empty_sum(kind, g)
     add_through(holder, g, ((getitem, {"index": index}),))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.declare import linear
 from funcdiff.core.matching import match
-from funcdiff.core.mutation import Path, add_through, through, write_plain
+from funcdiff.core.mutation import Path, add_through, empty_sum, through, write_plain
 from funcdiff.core.primitive import Function
 from funcdiff.primitives.indexing import getitem
 from funcdiff.primitives.shape import reshape, transpose
@@ -63,7 +63,7 @@ def _accumulate(holder: Any, g: Any, kind: ArrayType, *, path: Path) -> None:
         holder.value = g if holder.value is None else holder.value + g
         return
     if holder.value is None:
-        holder.value = np.zeros(kind.shape, kind.dtype)
+        holder.value = empty_sum(kind, g)
     add_through(holder, g, _ending_in_an_index(path))
 
 

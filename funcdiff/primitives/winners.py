@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from funcdiff.core.mutation import Cell, Path, flat_numbers, is_basic, own_buffer, through, update
+from funcdiff.core.mutation import Cell, Path, differ, flat_numbers, is_basic, own_buffer, through, update
 from funcdiff.primitives.indexing import getitem, is_traced_index, read
 
 
@@ -33,10 +34,8 @@ def last_writes(shape: tuple[int, ...], index: Any) -> Any:
         return None
     if not plain and all(not i.shape for i in items if hasattr(i, "shape")):
         return None  # integers: one element, or one slice, of each example
-    if not is_traced_index(index):
-        places = flat_numbers(index, shape)
-        if len(np.unique(places)) == places.size:
-            return None
+    if not is_traced_index(index) and differ(flat_numbers(index, shape), math.prod(shape)):
+        return None
     numbers = Cell(np.full(shape, -1.0))
     written = read(numbers.value, index).shape
     order = np.arange(np.prod(written), dtype=float).reshape(written)

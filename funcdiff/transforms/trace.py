@@ -15,7 +15,7 @@ from funcdiff import errors
 from funcdiff.core import mutation
 from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.collector import looking_rarely
-from funcdiff.core.mutation import Path
+from funcdiff.core.mutation import Cell, Path
 from funcdiff.core.primitive import REGISTRY, LocallyConstant, Primitive
 from funcdiff.core.recording import Recorder, TracedArray, box, innermost, output
 from funcdiff.core.surroundings import run_inside
@@ -25,7 +25,9 @@ from funcdiff.primitives.putting import hollow, path_to, put
 from funcdiff.primitives.update import update_at
 from funcdiff.transforms.arguments import check_callable, leaf_value
 from funcdiff.transforms.gradient import wrap
-from funcdiff.transforms.sketch import LARGE, Sketch, any_large, sketching, stand_in
+from funcdiff.transforms.kept_constants import KeptConstants, taken
+from funcdiff.transforms.sketch import Sketch, sketching
+from funcdiff.transforms.stand_ins import LARGE, any_large, stand_in
 
 _NUMBER = ArrayType((), np.dtype(np.float64))
 _SCALARS = frozenset(
@@ -56,6 +58,7 @@ class TraceRecorder(Recorder):
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.sketch = Sketch()
         self.careful = self.sketch.entered  # the places of what is not simply its value
+        self.constants = KeptConstants()
         self.raised: Exception | None = None  # by a step, which the function may catch and go on
         self.lines = errors.Lines()
         self.flat: set[int] = set()  # variables without a derivative, in the records that have been looked at
@@ -105,9 +108,13 @@ class TraceRecorder(Recorder):
             variable: Variable = self.variables[x.place]
             return variable
         value, _ = output(x, self)
-        return Literal(
-            value.copy(order="K") if type(value) is np.ndarray else value
-        )  # the user may write to it
+        return Literal(self.constants.keep(value) if type(value) is np.ndarray else value)
+
+    def result(self, holder: Cell) -> Atom:
+        """Return what stands on the tape for a result that a holder has been given."""
+        if type(holder.value) is np.ndarray:
+            return Literal(taken(holder))
+        return self.atom(holder.value)
 
     def apply(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record a step on values that are small and plain, in one pass over them; else ask what they are."""
@@ -178,7 +185,8 @@ class TraceRecorder(Recorder):
             return self._record(primitive, atoms, params, primitive.function(*values, **params))
         try:
             with sketching():
-                out = stand_in(primitive, values, params) if any_large(values) else None
+                known = [p not in sketch.places for p in places]
+                out = stand_in(primitive, values, params, known) if any_large(values) else None
                 is_sketched = is_sketched or out is not None
                 if out is None and is_sketched:
                     out = primitive.function(*values, **params)
@@ -252,6 +260,8 @@ class TraceRecorder(Recorder):
         operands = self._kept((x, value, *indices), atoms, places) if is_sketched else []
         if not is_sketched or not any_large([x.value]):
             mutation.update(x, self.lower(value), path)
+        elif not x.value.flags.writeable:
+            x.value = np.empty_like(x.value)  # as the copy would lie that is written into
         if any(isinstance(a, Variable) for a in atoms):
             x.place = self._record(primitive, atoms, params, x.value).place
             if is_sketched:
@@ -319,7 +329,12 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
             out = run_inside(recorder, f, *tree.unflatten(boxes), **kwargs)
             outs, out_tree = flatten(out)
-            records, outputs, guards = recorder.settle([recorder.atom(_output(f, o)) for o in outs])
+            del out  # nothing else holds an array that has been made for the result
+            found = []
+            for n in range(len(outs)):
+                holder, outs[n] = Cell(_output(f, outs[n])), None
+                found.append(recorder.result(holder))
+            records, outputs, guards = recorder.settle(found)
         return Tape(
             errors.function_name(f),
             tuple(inputs),

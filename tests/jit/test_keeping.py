@@ -51,6 +51,15 @@ def test_memory_is_given_back(name):
     assert np.array_equal(compiled(*args), first)
 
 
+@native
+def test_results_of_the_first_call_are_used_again_by_the_next():
+    compiled, x = fd.jit(lambda x: x * 2.0, backend="native"), np.linspace(0, 1, 1 << 17)
+    first = compiled(x).__array_interface__["data"][0]
+    assert compiled(x).__array_interface__["data"][0] == first
+    held = compiled(x)
+    assert not np.shares_memory(compiled(x), held)
+
+
 def test_buffers_of_source_are_given_back():
     compiled, x = fd.jit(with_buffers, backend="numpy"), np.linspace(0, 1, 1000)
     first = np.copy(compiled(x))

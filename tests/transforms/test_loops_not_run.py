@@ -5,8 +5,10 @@ import pytest
 
 import funcdiff as fd
 from funcdiff.core.primitive import REGISTRY
+from funcdiff.core.tape import Literal
 from funcdiff.core.trees import flatten
-from funcdiff.transforms import sketch
+from funcdiff.primitives.indexing import HOLE
+from funcdiff.transforms import sketch, stand_ins
 from funcdiff.transforms.loops import derive, loop
 
 
@@ -177,7 +179,18 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["add", "exp", "scale", "where", "divide"])
+def stand_in(primitive, values, params=None):
+    return stand_ins.stand_in(primitive, values, params or {}, [True] * len(values))
+
+
+def lies_alike(made, real):
+    distances = [[d for n, d in zip(x.shape, x.strides, strict=True) if n != 1] for x in (made, real)]
+    return (made.shape, made.dtype, distances[0]) == (real.shape, real.dtype, distances[1])
+
+
+@pytest.mark.parametrize(
+    "name", ["add", "exp", "scale", "where", "divide", "less", "bitwise_or", "floor_divide"]
+)
 def test_stand_ins_lie_in_memory_as_results_do(name):
     x = np.random.default_rng(0).standard_normal((3, 3, 3))
     primitive = REGISTRY[name]
@@ -186,12 +199,14 @@ def test_stand_ins_lie_in_memory_as_results_do(name):
         for g in LAYOUTS[: n + 1]:
             try:
                 values = [f(x), g(x), x][:count]
+                if name in ("bitwise_or", "floor_divide"):
+                    values = [v.astype(int) | 1 for v in values]
                 if name == "where":
                     values[0] = values[0] > 0
                 real = primitive.impl(*values)
             except ValueError:
                 continue
-            made = sketch.stand_in(primitive, values, {})
+            made = stand_in(primitive, values)
             assert made is not None
             assert made.shape == np.shape(real)
             assert made.dtype == real.dtype
@@ -207,12 +222,108 @@ def test_stand_ins_of_products_lie_in_memory_as_products_do(right, dtype):
         right, np.ones(right, dtype)
     )
     for a in (np.ones((3, 6)), np.ones((6, 3)).T, np.ones((3, 12))[:, ::2], np.ones((3, 6), int)):
-        made = sketch.stand_in(primitive, [a, b], {})
+        made = stand_in(primitive, [a, b])
         if right in ((5, 4), (6,)) or a.dtype == b.dtype == int:
             assert made is None
         else:
             real = a @ b
             assert (made.shape, made.dtype, made.strides) == (real.shape, real.dtype, real.strides)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("sum", {"axis": (0,), "keepdims": False}),
+        ("sum", {"axis": (1,), "keepdims": True}),
+        ("sum", {"axis": (0, 2), "keepdims": False}),
+        ("max", {"axis": (2,), "keepdims": False}),
+        ("min", {"axis": (0, 1, 2), "keepdims": False}),
+        ("sum_to", {"shape": (4, 5)}),
+        ("sum_to", {"shape": (4, 1)}),
+        ("sum_to", {"shape": (3, 1, 5)}),
+        ("sum_to", {"shape": ()}),
+        ("astype", {"dtype": np.dtype(np.float32)}),
+        ("index_add", {"shape": (6, 4, 5), "index": slice(1, 4)}),
+    ],
+)
+def test_stand_ins_of_reductions_lie_in_memory_as_results_do(name, params):
+    primitive, x = REGISTRY[name], np.random.default_rng(0).standard_normal((3, 4, 5))
+    for f in LAYOUTS[:-3]:
+        for values in ([f(x)], [f(x) > 0], [f(x).astype(np.float32)]):
+            if f(x).shape == x.shape:
+                real = primitive.impl(*values, **params)
+                made = stand_in(primitive, values, params)
+                assert lies_alike(made, real)
+                assert type(made) is type(real)
+
+
+@pytest.mark.parametrize("a", [(3, 4), (2, 3, 4), (2, 1, 3, 4)])
+@pytest.mark.parametrize("b", [(4, 5), (1, 4, 5), (2, 4, 5), (1, 2, 4, 5)])
+def test_stand_ins_of_stacked_products_lie_in_memory_as_products_do(a, b):
+    for turn in (lambda x: x, lambda x: x.swapaxes(-1, -2).copy().swapaxes(-1, -2), lambda x: x.T.copy().T):
+        for other in (lambda x: x, lambda x: np.broadcast_to(x[..., :1], x.shape)):
+            x, y = turn(np.ones(a)), other(np.ones(b))
+            assert lies_alike(stand_in(REGISTRY["matmul"], [x, y]), x @ y)
+
+
+def test_stand_ins_of_what_is_gathered(monkeypatch):
+    monkeypatch.setattr(stand_ins, "LARGE", 0)
+    primitive, x, every = REGISTRY["gather"], np.ones((5, 6, 7)), slice(None)
+    i, j = np.array([[0, 4], [-1, 2]]), np.array([3, -6])
+    for f in (lambda x: x, lambda x: x.T.copy().T, lambda x: x.transpose(1, 0, 2).copy().transpose(1, 0, 2)):
+        for template, arrays in (
+            ((HOLE,), [i]),
+            ((every, HOLE), [i]),
+            ((every, every, HOLE), [j]),
+            ((HOLE, HOLE), [i, j]),
+            ((every, HOLE, HOLE), [j, i]),
+            ((HOLE, HOLE, HOLE), [i, j, 3]),
+        ):
+            params = {"template": template}
+            real = primitive.impl(f(x), *arrays, **params)
+            assert lies_alike(stand_in(primitive, [f(x), *arrays], params), real)
+        assert (
+            stand_in(primitive, [f(x), np.array([5])], {"template": (HOLE,)}) is None
+        )  # there is no such element
+        assert stand_in(primitive, [f(x), j, j], {"template": (HOLE, every, HOLE)}) is None
+        assert stand_ins.stand_in(primitive, [f(x), j], {"template": (every, HOLE)}, [True, False]) is None
+
+
+def test_places_and_masks_of_large_arrays_are_not_computed(monkeypatch):
+    settled = []
+    settle = sketch.Sketch.settle
+    monkeypatch.setattr(sketch.Sketch, "settle", lambda self: settled.append(self) or settle(self))
+
+    def f(x, i):
+        rows = 3 * i + np.arange(2)[:, None]
+        seen = x[:, i]
+        chosen = np.where(seen > 0, seen, -seen)
+        return (
+            np.concatenate([rows, rows % 7]).ravel(),
+            chosen @ np.ones((seen.shape[1], 2)),
+            np.sum(seen > 0, 0),
+        )
+
+    x = np.random.default_rng(0).standard_normal((3, 5))
+    i = np.random.default_rng(1).integers(0, 5, 1 << 16)
+    tape = fd.trace(f)(x, i)
+    assert not settled
+    for got, expected in zip(tape.run(x, i), f(x, i), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    tape = fd.trace(lambda x, i: x[i // 2])(x[0], i)  # the places are a stand-in, which is looked at
+    np.testing.assert_array_equal(tape.run(x[0], i), x[0][i // 2])
+    i[77] = 5
+    with pytest.raises(IndexError):
+        fd.trace(f)(x, i)
+    with pytest.raises(IndexError):
+        fd.jit(f)(x, i)
+
+
+def test_what_a_power_of_integers_raises_is_raised():
+    i = np.ones(1 << 16, int)
+    i[5] = -1
+    with pytest.raises(ValueError, match="negative integer powers"):
+        fd.trace(lambda i: np.full(i.shape, 2) ** i)(i)
 
 
 def test_large_products_are_not_computed(monkeypatch):
@@ -246,13 +357,13 @@ def test_stand_ins_of_copies_lie_in_memory_as_results_do(name, params):
     for f in LAYOUTS[:-3] + LAYOUTS[-1:]:
         for others in ([], [f(x)], [x.astype(int)]) if name in ("concatenate", "stack") else ([],):
             values = [f(x), *others]
-            made = sketch.stand_in(primitive, values, params)
+            made = stand_in(primitive, values, params)
             if made is not None:
                 real = primitive.impl(*values, **params)
                 assert (made.shape, made.dtype, made.strides) == (real.shape, real.dtype, real.strides)
                 found += 1
     if name == "reshape":
-        assert sketch.stand_in(primitive, [x.T], {"shape": (5, 5)}) is None
+        assert stand_in(primitive, [x.T], {"shape": (5, 5)}) is None
     assert found or params.get("order") == "C" or params.get("lead")
 
 
@@ -299,6 +410,58 @@ def test_the_users_arrays_may_change_while_a_program_is_recorded():
 
     x = np.ones(1 << 16)
     np.testing.assert_array_equal(fd.trace(f)(x).run(x), x)
+
+
+def test_a_large_constant_is_kept_once():
+    constant = np.arange(1 << 16) * 1.0
+
+    def f(x):
+        y = x * constant + constant
+        constant[-1] = 7.0
+        return y - constant
+
+    tape = fd.trace(f)(np.ones(1 << 16))
+    first, second, third = (next(a.value for a in r.inputs if isinstance(a, Literal)) for r in tape.records)
+    assert first is second
+    assert third is not second
+    assert (first[-1], third[-1]) == ((1 << 16) - 1, 7.0)
+    constant[:] = 0.0
+    np.testing.assert_array_equal(tape.run(np.zeros(1 << 16))[:-1], 0.0)
+
+
+def test_results_are_kept_as_they_are_if_nobody_else_has_them():
+    made, held = [], np.arange(1 << 16)
+
+    def f(x):
+        fresh = np.arange(1 << 16)
+        made.append(fresh.__array_interface__["data"][0])
+        return fresh, fresh[1:], held, np.zeros(1 << 16), 2 * x
+
+    tape = fd.trace(lambda x: [f(x)[0]])(1.0)
+    assert tape.outputs[0].value.__array_interface__["data"][0] == made[0]
+    tape = fd.trace(f)(1.0)
+    fresh, part, user, _, _ = (np.asarray(a.value) if isinstance(a, Literal) else a for a in tape.outputs)
+    assert not any(np.shares_memory(a, b) for a, b in [(fresh, part), (user, held)])
+    held[:] = -1
+    np.testing.assert_array_equal(tape.run(1.0)[2], np.arange(1 << 16))
+
+
+def test_cotangents_are_added_into_zeros_that_take_no_memory():
+    def f(x):
+        return np.sum(np.sin(x[1:]) * x[:-1]) + x[5] * x[7]
+
+    x = np.random.default_rng(0).standard_normal(1 << 16)
+    for transformed in (fd.grad(f), fd.grad(lambda x: np.sum(fd.grad(f)(x) ** 2))):
+        tape = fd.trace(transformed)(x)
+        zeros = [
+            a.value for r in tape.records for a in r.inputs if isinstance(a, Literal) and np.size(a.value) > 9
+        ]
+        assert zeros
+        assert not any(v.strides[0] for v in zeros)
+        expected = transformed(x)
+        np.testing.assert_array_equal(tape.run(x), expected)
+        np.testing.assert_allclose(fd.jit(transformed)(x), expected, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(fd.jit(transformed, backend="numpy")(x), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_what_is_settled_is_let_go(monkeypatch):

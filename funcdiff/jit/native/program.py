@@ -15,6 +15,7 @@ from funcdiff.core.array_type import ArrayType
 from funcdiff.core.primitive import REGISTRY, General
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
+from funcdiff.jit.keeping import Kept
 from funcdiff.jit.native import entered, pool, wrapper  # noqa: F401  handlers are entered
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import Library, engine
@@ -87,6 +88,9 @@ class Native:
         self._table = wrapper.table(
             address, self.types, self.outputs, self.nesting, work, self.floats, self.arrays
         )
+        self._results = Kept(
+            2 * len(self.outputs)
+        )  # one for all builtins: memory is touched for the first time once
         self.call = self.within(self._regular, ())
         self._second_try = self.within(self._slow, ())
         if self.kernel.is_large and not self._threads:
@@ -110,7 +114,7 @@ class Native:
 
     def within(self, slow: Any, captured: Sequence[tuple[Any, ...]]) -> Any:
         """Return the builtin with something else to call where a check fails, and captured objects to check."""
-        return wrapper.builtin(self._library, self._table, len(self.outputs), slow, captured)
+        return wrapper.builtin(self._library, self._table, self._results, slow, captured)
 
     def _regular(self, *leaves: Any) -> Any:
         """Call with leaves made contiguous, and the like; where that does not help, take the slow path."""

@@ -36,6 +36,8 @@ def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, .
 
 def repeated(value: Any, layout: Layout) -> Any:
     """Return the few elements that a constant repeats along all axes that are loops, or its only one; None otherwise."""
+    if not any(value.strides):
+        return value[(slice(1),) * value.ndim]
     for few in (
         value[(slice(1),) * value.ndim],
         value[tuple(slice(None) if loop == COMPONENT else slice(1) for loop in layout)],

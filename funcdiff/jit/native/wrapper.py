@@ -172,10 +172,10 @@ def _steps(nesting: Nesting) -> list[tuple[int, int]]:
 
 
 def builtin(
-    library: Library, words: bytes, outputs: int, slow: Any, captured: Sequence[tuple[Any, ...]] = ()
+    library: Library, words: bytes, results: Kept, slow: Any, captured: Sequence[tuple[Any, ...]] = ()
 ) -> Any:
-    """Return the builtin function; it keeps the machine code alive."""
+    """Return the builtin function; it keeps the machine code alive, and `results` to be used again."""
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
     flat = [x for entry in captured for x in entry]
-    return new(ctypes.addressof(_definition()), (slow, words, library, Kept(2 * outputs), *flat), None)
+    return new(ctypes.addressof(_definition()), (slow, words, library, results, *flat), None)

@@ -41,8 +41,10 @@ def _repeated(walk: Rewriter, atom: Atom) -> Atom:
     if isinstance(atom, Literal):
         value = atom.value
         if type(value) is np.ndarray and value.size > 1 and value.dtype.kind in "fiu":
-            first = value.reshape(-1)[0]
-            if (value == first).all() and (value.dtype.kind != "f" or (first != 0 or _one_sign(value))):
+            first = value[(0,) * value.ndim]
+            if not any(value.strides) or (
+                (value == first).all() and (value.dtype.kind != "f" or (first != 0 or _one_sign(value)))
+            ):
                 return Literal(first)
         return atom
     inner = walk.maker(atom, "broadcast_to")
