@@ -171,7 +171,7 @@ def compiled(record: Record, backend: str) -> Callable[..., Any]:
     """Return what runs the record of a loop or a branch."""
     params = record.params
     body: Any = params.get("body", params.get("then"))
-    key = ("compiled", backend, *(id(v) if isinstance(v, Tape) else v for v in params.values()))
+    key = ("compiled", backend, *params.values())
     derived = body.derived if isinstance(body, Body) else {}
     if key not in derived:
         made: Any = (

@@ -33,12 +33,19 @@ _NUMBER = ArrayType((), np.dtype(np.float64))
 _SCALARS = frozenset(
     {bool, int, complex, *(t for t in np.sctypeDict.values() if np.dtype(t).kind in "biufc")}
 )
-_writing: ContextVar[int] = ContextVar("funcdiff programs being written", default=0)
+_writing: ContextVar[list[Any] | None] = ContextVar("funcdiff programs being written", default=None)
 
 
 def is_writing() -> bool:
     """Tell whether a program is being written, of which a loop or a branch may be a record."""
-    return _writing.get() > 0
+    return _writing.get() is not None
+
+
+def keep_while_writing(x: Any) -> None:
+    """Let an object live as long as a program is being written, which may come upon an equal one."""
+    kept = _writing.get()
+    if kept is not None:
+        kept.append(x)
 
 
 class TraceRecorder(Recorder):
@@ -63,15 +70,16 @@ class TraceRecorder(Recorder):
         self.lines = errors.Lines()
         self.flat: set[int] = set()  # variables without a derivative, in the records that have been looked at
         self.looked_at = 0
-        self.depth: Token[int] | None = None
+        self.token: Token[list[Any] | None] | None = None
 
     def __enter__(self) -> Self:
-        self.depth = _writing.set(_writing.get() + 1)
+        kept = _writing.get()
+        self.token = _writing.set([] if kept is None else kept)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if self.depth is not None:
-            _writing.reset(self.depth)
+        if self.token is not None:
+            _writing.reset(self.token)
         super().__exit__(kind, error, traceback)
 
     def variable(self, value: Any) -> Variable:

@@ -22,15 +22,11 @@ def pruned(record: Record, wanted: Flags, drop: Drop) -> Record:
     if all(wanted):
         return record
     body = as_body(record.params["body" if "body" in record.params else "then"])
-    others = tuple(id(v) if isinstance(v, Tape) else v for v in record.params.values())
-    key = ("pruned", wanted, others)
+    key = ("pruned", wanted, *record.params.values())
     if key not in body.derived:
         make = _pruned_loop if "body" in record.params else _pruned_branch
-        body.derived[key] = (
-            record.params,
-            *make(record.params, wanted, drop),
-        )  # which keeps the bodies alive
-    _, params, inputs, outputs = body.derived[key]
+        body.derived[key] = make(record.params, wanted, drop)
+    params, inputs, outputs = body.derived[key]
     if all(outputs):
         return record
     return Record(
@@ -57,7 +53,7 @@ def _closed(part: Tape, body: Body, inputs: Sequence[bool]) -> Body:
     """Return the part of a body as a body of some of its inputs."""
     examples = chosen(body.examples, inputs)
     return make_body(
-        body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples, repeats=False
+        body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples, part=True
     )
 
 

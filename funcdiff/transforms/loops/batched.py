@@ -183,7 +183,7 @@ def _of_different_ends(
 
         return new, record_closed(f"vmap({cond.name})", any_left, examples[: v + 2])
 
-    key = ("ends", c, spec.invariants, all_mapped, size, id(cond))
+    key = ("ends", c, spec.invariants, all_mapped, size, cond)
     new, left = kept(body, key, make)
     masked = spec._replace(body=new, cond=left, carries=c + 2)
     pairs = _run(spec, masked, values, flags, all_mapped, outs, size, (going, np.zeros(size, np.int64)))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -22,17 +24,24 @@ from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.core.trees import flatten
 from funcdiff.transforms.loops.order import reads_first
 from funcdiff.transforms.loops.stack import Stack
-from funcdiff.transforms.trace import TraceRecorder
+from funcdiff.transforms.trace import TraceRecorder, keep_while_writing
 
 WEAK = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Body(Tape):
-    """A closed tape, with example values of its inputs and what has been derived from it."""
+    """A closed tape, with example values of its inputs and what has been derived from it.
+
+    One body may stand in many loops: what has been derived holds for all of them.
+    """
 
     examples: tuple[Any, ...] = ()
     derived: dict[Any, Any] = field(default_factory=dict)
+
+
+BODIES: WeakValueDictionary[Any, Body] = WeakValueDictionary()
+"""The bodies that have been recorded, by what they do: equal ones are one, derived from and compiled once."""
 
 
 class Unrollable(BaseException):
@@ -221,37 +230,54 @@ def make_body(
     outputs: Sequence[Atom],
     examples: Sequence[Any],
     known: Sequence[Any] = (),
-    repeats: bool = True,
+    part: bool = False,
 ) -> Body:
     """Return a body without records that nobody reads and without repetitions, numbered anew.
 
-    There may be no repetitions to look for.  What the body makes of its examples need not be computed if
-    examples of all its variables are known, by number.
+    Of what is a part of another body's program, neither repetitions nor equal bodies are looked for.  What the
+    body makes of its examples need not be computed if examples of all its variables are known, by number.
     """
-    records = live(records, outputs)
-    if repeats:
-        records, outputs = merged(records, outputs)
-    records = reads_first(records)
     numbers: dict[int, Variable] = {}
+    steps: dict[Any, Record] = {}
+    fresh = count()
+
+    def numbered(v: Variable) -> Variable:
+        new = numbers[v.number] = Variable(next(fresh), v.type)
+        return new
 
     def renamed(atom: Any) -> Any:
-        if isinstance(atom, Literal):
-            return atom
-        if atom.number not in numbers:
-            numbers[atom.number] = Variable(len(numbers), atom.type)
-        return numbers[atom.number]
+        return atom if isinstance(atom, Literal) else numbers[atom.number]
 
-    new_inputs = tuple(map(renamed, inputs))
-    new_records = tuple(
-        Record(r.primitive, tuple(map(renamed, r.inputs)), r.params, tuple(map(renamed, r.outputs)), r.line)
-        for r in records
-    )
-    new_outputs = tuple(map(renamed, outputs))
-    in_tree, out_tree = flatten((0.0,) * len(new_inputs))[1], flatten([0.0] * len(new_outputs))[1]
-    body = Body(name, new_inputs, new_records, new_outputs, (), in_tree, out_tree, examples=tuple(examples))
+    new_inputs = tuple(map(numbered, inputs))
+    for r in reads_first(live(records, outputs)):
+        read = tuple(map(renamed, r.inputs))
+        key = len(steps) if part else key_of_step(r, read)
+        first = steps.get(key)
+        if first is None:
+            steps[key] = Record(r.primitive, read, r.params, tuple(map(numbered, r.outputs)), r.line)
+        else:
+            numbers.update(zip((v.number for v in r.outputs), first.outputs, strict=True))
+    new_records, new_outputs = tuple(steps.values()), tuple(map(renamed, outputs))
+    trees = flatten((0.0,) * len(new_inputs))[1], flatten([0.0] * len(new_outputs))[1]
+    body = Body(name, new_inputs, new_records, new_outputs, (), *trees, examples=tuple(examples))
     if known:
         body.derived["outputs"] = [a.value if isinstance(a, Literal) else known[a.number] for a in outputs]
-    return body
+    if part:
+        return body
+    lines = tuple(r.line for r in new_records)
+    kinds = tuple(map(_kind_of_stack, examples))
+    content = (name, tuple(types_of(new_inputs)), kinds, tuple(steps), lines, keys_of(new_outputs))
+    found = BODIES.setdefault(content, body)
+    if found is body:
+        keep_while_writing(body)
+    return found
+
+
+def _kind_of_stack(x: Any) -> Any:
+    """Return what tells examples of one type apart: the elements of stacks."""
+    if not isinstance(x, Stack):
+        return None
+    return x.items.shape[1:] if isinstance(x.items, np.ndarray) else tuple(map(_kind_of_stack, x.items[:1]))
 
 
 def record_closed(name: str, f: Callable[..., Sequence[Any]], examples: Sequence[Any]) -> Body:
@@ -313,15 +339,20 @@ def merged(records: Sequence[Record], outputs: Sequence[Atom]) -> tuple[list[Rec
 
 def key_of_step(record: Record, inputs: Sequence[Any], contents: bool = False) -> Any:
     """Return a key that is equal for steps that do the same."""
-    atoms = tuple(
+    types = tuple(v.type for v in record.outputs)
+    return (record.primitive, keys_of(inputs, contents), key_of(record.params, contents), types)
+
+
+def keys_of(atoms: Sequence[Any], contents: bool = False) -> tuple[Any, ...]:
+    """Return keys that are equal for atoms of the same values; what is no atom is its own key."""
+    return tuple(
         ("literal", key_of(a.value, contents))
         if isinstance(a, Literal)
         else a.number
         if isinstance(a, Variable)
         else a
-        for a in inputs
+        for a in atoms
     )
-    return (record.primitive, atoms, key_of(record.params, contents), tuple(v.type for v in record.outputs))
 
 
 def active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:

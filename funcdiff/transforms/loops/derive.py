@@ -85,7 +85,7 @@ def widened(cond: Body, more_carries: Sequence[Any], more_invariants: Sequence[A
     extra = [[Variable(next(fresh), type_of(e)) for e in more] for more in (more_carries, more_invariants)]
     inputs = [*cond.inputs[:carries], *extra[0], *cond.inputs[carries:], *extra[1]]
     examples = [*cond.examples[:carries], *more_carries, *cond.examples[carries:], *more_invariants]
-    return make_body(cond.name, inputs, cond.records, cond.outputs, examples, repeats=False)
+    return make_body(cond.name, inputs, cond.records, cond.outputs, examples, part=True)
 
 
 # --- forward mode ----------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def _there(spec: Loop, active: Flags) -> There:
         [*program.outputs, *(order[n] for n in numbers)],
         body.examples,
         program.examples,
-        repeats=False,
+        part=True,
     )
     of_back = (*program.inputs, *variables(program.seeds), *variables(program.pulled))
     read = {*numbers, *(v.number for v in of_back)}
@@ -397,7 +397,7 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
         [*results, *(program.inputs[n] for n in counted), *of_stacked],
         [examples[i.number] for i in inputs],
         examples,
-        repeats=False,
+        part=True,
     )
     loop = Loop(new, None, len(results) + len(counted), len(invariants), spec.length, not spec.reverse)
     return Back(loop, carried, invariants, stacked, counted, used, (*carried, *collected))

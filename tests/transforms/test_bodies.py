@@ -1,0 +1,115 @@
+"""Bodies that do the same are one: what is derived of it, and compiled, is made once; those that differ stay apart."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import funcdiff as fd
+from funcdiff.core.tape import bodies
+from funcdiff.transforms.loops import derive
+from funcdiff.transforms.loops.body import BODIES
+
+
+def of_loops(tape):
+    """Return the bodies of the loops on a tape."""
+    return [r.params["body"] for r in tape.records if "body" in r.params]
+
+
+def root(x, c=2.0):
+    return fd.while_loop(lambda y: abs(y * y - x) > 1e-12 * x, lambda y: (y + x / y) / c, x)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Count the programs of a step and its pullback."""
+    found = []
+    joint = derive.joint
+
+    def counting(*args):
+        found.append(args)
+        return joint(*args)
+
+    monkeypatch.setattr(derive, "joint", counting)
+    return found
+
+
+def test_loops_that_do_the_same_have_one_body():
+    first, second = of_loops(fd.trace(lambda x: root(x) + root(x * x))(2.0))
+    assert first is second
+
+
+def test_equal_loops_are_derived_once_wherever_they_stand(made):
+    def f(x):
+        def step(c, _):
+            return c + fd.cond(x > 1, root, lambda x: x, x * c), None
+
+        return root(x) + fd.scan(step, root(x * x), None, length=3)[0] + fd.grad(root)(x + 1)
+
+    tape = fd.trace(fd.grad(lambda x: root(x) + root(x * x)))(2.0)
+    assert len(made) == 1
+    assert fd.grad(lambda x: root(x) + root(x * x))(2.0) == pytest.approx(tape.run(2.0), rel=1e-14)
+    made.clear()
+    gradient = fd.trace(fd.grad(f))(2.0).run(2.0)
+    assert len(made) == 4  # root, what fd.grad made of it: there and back, and the step
+    assert gradient == pytest.approx(fd.grad(f)(2.0), rel=1e-13)
+
+
+@pytest.mark.parametrize("constants", [(0.0, -0.0), (1, 1.0), (1, True), (np.float32(1), np.float64(1))])
+def test_constants_that_differ_in_sign_or_type_keep_bodies_apart(constants):
+    def f(x, one):
+        return fd.scan(lambda c, _: (c * x, np.arctan2(one, c) * 1.0), x, None, length=2)[1]
+
+    x = np.float64(-2.0)
+    tape = fd.trace(lambda x: [f(x, c) for c in constants])(x)
+    one, other = of_loops(tape)
+    assert one is not other
+    for y, c in zip(tape.run(x), constants, strict=True):
+        np.testing.assert_array_equal(y, f(x, c))
+
+
+def test_what_is_kept_of_inner_loops_keeps_bodies_apart():
+    """A stack is of the same type whatever its elements are."""
+
+    def f(x, size):
+        def step(c, _):
+            return fd.while_loop(lambda y: y[0] < 9, lambda y: y * x, c * np.ones(size)).mean(), None
+
+        return fd.scan(step, x, None, length=3)[0]
+
+    def both(x):
+        return f(x, 2) * f(x, 3)
+
+    for g in (fd.grad(both), fd.grad(fd.grad(both))):
+        assert fd.trace(g)(1.5).run(1.5) == pytest.approx(g(1.5), rel=1e-12)
+
+
+def test_a_body_under_other_conditions_is_batched_anew():
+    def f(x, limit):
+        return fd.while_loop(lambda y: y < limit * x, lambda y: 1.5 * y + x, x)
+
+    xs = np.array([1.0, 2.0, 5.0])
+    for limit in (3.0, 9.0, 27.0, 5.0):
+        gc.collect()
+        tape = fd.trace(fd.vmap(lambda x, limit=limit: f(x, limit) + f(x, 2 * limit)))(xs)
+        np.testing.assert_array_equal(tape.run(xs), [f(x, limit) + f(x, 2 * limit) for x in xs])
+
+
+def test_bodies_live_as_long_as_a_tape_holds_them():
+    tape = fd.trace(lambda x: root(x, 3.25))(2.0)
+    (body,) = of_loops(tape)
+    assert any(b is body for b in BODIES.values())
+    number = len(BODIES)
+    del tape, body
+    gc.collect()
+    assert len(BODIES) < number
+
+
+def test_records_quote_their_own_lines():
+    def f(x):
+        a = fd.scan(lambda c, _: (np.sin(c), None), x, None, length=2)[0]
+        b = fd.scan(lambda c, _: (np.sin(c), None), x, None, length=2)[0]
+        return a + b
+
+    lines = [b.records[0].line for r in fd.trace(f)(1.0).records for b in bodies(r).values()]
+    assert len(set(lines)) == 2
