@@ -45,7 +45,7 @@ def compiled(f: Any, *args: Any) -> tuple[Any, Any, list[int]]:
 def test_a_hessian_of_a_recursion_compiles_in_linear_time():
     theta = np.linspace(-0.5, 0.5, 9)
     found = []
-    for steps in (6, 12):
+    for steps in (12, 24):
         f = fd.hessian(forward_algorithm(steps, irregular=True))
         out, lowered, modules = compiled(f, theta)
         source = lowered.source

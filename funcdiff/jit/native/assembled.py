@@ -19,6 +19,7 @@ from funcdiff.jit.native.nodes import BYTES, Memory, constant
 from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.rearranged import steps
 from funcdiff.jit.native.spaces import UNROLLED
+from funcdiff.jit.native.temporaries import temporary
 
 
 @handler("concatenate")
@@ -58,7 +59,7 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
             lengths = [n if loop == COMPONENT else 1 for n, loop in zip(shape, layout, strict=True)]
             pieces.append(np.broadcast_to(low.read(x, group, layout, shape), lengths))
         return computed(out, group, layout, np.concatenate(pieces, axis=axis))
-    memory = _new(low, out)
+    memory = temporary(low, out, record.outputs[0].number, _loops(xs))
     ready, at = 0, 0
     for x, shape in zip(xs, shapes, strict=True):
         key = (*(slice(None),) * axis, slice(at, at + shape[axis]))
@@ -66,6 +67,13 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
         if 0 not in shape:
             ready = max(ready, low.write(x, arrays.view(memory, lambda a, key=key: a[key])))
     return arrays.in_memory(out, memory, ready)
+
+
+def _loops(xs: Sequence[Array]) -> list[int]:
+    """Return the axes that are loops in all that is put together."""
+    layouts = [x.layout for x in xs if x.group is not None and x.group.space]
+    ranks = range(min((len(layout) for layout in layouts), default=0))
+    return [axis for axis in ranks if all(layout[axis] >= 0 for layout in layouts)]
 
 
 def _as_operands(

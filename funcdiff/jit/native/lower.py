@@ -27,15 +27,26 @@ from funcdiff.jit.native.arrays import (
     fits,
 )
 from funcdiff.jit.native.emit import Emitter
+from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.native.handlers import ELEMENTWISE, HANDLERS, OF_STACKS, NotNative, kind_of
 from funcdiff.jit.native.in_place import share
 from funcdiff.jit.native.kernel import Kernel
 from funcdiff.jit.native.loops import parts
-from funcdiff.jit.native.memory import Stored, arrange, can_move, loads, move, places, recomputed
+from funcdiff.jit.native.memory import (
+    Stored,
+    arrange,
+    can_move,
+    loads,
+    move,
+    places,
+    recomputed,
+    side_by_side,
+)
 from funcdiff.jit.native.nodes import BYTES, KINDS, Base, Group, Memory, Node, Store, constants
 from funcdiff.jit.native.orders import reorder
 from funcdiff.jit.native.spaces import UNROLLED, along_repeated, flat_variables, lane_sizes, natural, repeated
 from funcdiff.jit.native.sweeps import plan
+from funcdiff.jit.native.temporaries import temporary
 
 Space = tuple[tuple[int, ...], bool]
 
@@ -240,9 +251,8 @@ class Lowering:
             x.memory = arrays.shown(x, self.memory(x.source))
             x.ready, x.source = x.source.ready, None
         elif x.memory is None:
-            base = self.base(f"m{len(self.bases)}", x.type, -1)
-            of = KINDS[x.type.dtype]
-            x.memory = Memory(base, of, x.type.shape, contiguous_strides(x.type.shape, BYTES[of]))
+            loops = [axis for axis, loop in enumerate(x.layout) if loop >= 0]
+            x.memory = temporary(self, x.type, x.number, loops)
             x.ready = self.write(x, x.memory)
             if x.group is not None and UNIFORM not in x.layout:
                 for node, offset, strides in places(x.memory, x.group, x.layout, x.parts):
@@ -258,9 +268,10 @@ class Lowering:
             self.memory(x)
         if x.group is None:
             assert x.memory is not None
-            space, layout, flat = self._copy_space(x, memory)
+            given, memory = side_by_side(x.memory, memory)
+            space, layout, flat = self._copy_space(given, memory)
             group = self.group((space, flat), x.ready)
-            nodes = loads(x.memory, group, layout, memory.shape)
+            nodes = loads(given, group, layout, memory.shape)
         else:
             group, layout, nodes = x.group, x.layout, x.parts
             if UNIFORM in layout or (layout != FLAT and x.type.shape != memory.shape):
@@ -277,11 +288,13 @@ class Lowering:
             group.stores.append(Store(node, memory, strides, offset))
         return group.stage + 1
 
-    def _copy_space(self, x: Array, memory: Memory) -> tuple[tuple[int, ...], Layout, bool]:
-        assert x.memory is not None
-        if x.type.size > UNROLLED and arrays.is_contiguous(x.memory) and arrays.is_contiguous(memory):
-            return (x.type.size,), FLAT, True
-        return (*self.natural(memory.shape), False)
+    def _copy_space(self, x: Memory, memory: Memory) -> tuple[tuple[int, ...], Layout, bool]:
+        shape = memory.shape
+        if shape != x.shape or (shape or (1,))[-1] < LANES:
+            return (*self.natural(shape), False)
+        if len(shape) == 1 and arrays.is_contiguous(x) and arrays.is_contiguous(memory):
+            return shape, FLAT, True
+        return shape, tuple(range(len(shape))), False
 
     def base(self, name: str, type_: ArrayType, place: int, value: Any = None) -> Base:
         """Return new memory for an array."""

@@ -85,6 +85,25 @@ def places(memory: Memory, group: Group, layout: Layout, nodes: Any) -> Any:
         yield nodes[place], offset, tuple(strides)
 
 
+def side_by_side(one: Memory, other: Memory) -> tuple[Memory, Memory]:
+    """Return memory of two arrays, axes that are one in both as one: so that what is copied is copied in vectors."""
+    if one.shape != other.shape:
+        return one, other
+    axes: list[list[int]] = []  # length, and the strides of both
+    for n, *strides in zip(one.shape, one.strides, other.strides, strict=True):
+        if n == 1:
+            continue
+        if axes and all(before == n * s for before, s in zip(axes[-1][1:], strides, strict=True)):
+            axes[-1] = [axes[-1][0] * n, *strides]
+        else:
+            axes.append([n, *strides])
+    lengths, first, second = zip(*axes, strict=True) if axes else ((), (), ())
+    return (
+        Memory(one.base, one.kind, lengths, first, one.offset),
+        Memory(other.base, other.kind, lengths, second, other.offset),
+    )
+
+
 def can_move(memory: Memory, type_: ArrayType) -> bool:
     """Tell whether memory can be that of a result: all of it, not the beginning of something longer."""
     return (

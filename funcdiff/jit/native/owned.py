@@ -8,6 +8,7 @@ from funcdiff.jit.native.arrays import Array, contiguous_strides
 from funcdiff.jit.native.handlers import kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Memory
+from funcdiff.jit.native.temporaries import readers
 
 
 def owned(low: Lowering, record: Record, x: Array, in_loops: bool) -> tuple[Memory, int]:
@@ -37,21 +38,15 @@ def owned(low: Lowering, record: Record, x: Array, in_loops: bool) -> tuple[Memo
 def _is_read_later(low: Lowering, record: Record, x: Array) -> bool:
     """Tell whether what has not been lowered yet reads what lies in an array's memory."""
     assert x.memory is not None
-    if low.readers is None:
-        low.readers = {}
-        for r in low.tape.records:
-            for v in variables(r.inputs):
-                low.readers.setdefault(v.number, []).append(r)
-        low.returned = {v.number for v in variables(low.tape.outputs)}
-        low.returned |= {g.variable.number for g in low.tape.guards}
     base = x.memory.base
     for number, other in low.arrays.items():
         memory = other.memory if other.source is None else other.source.memory
         if memory is None or memory.base.root is not base:
             continue
+        found = readers(low, number)
         if number in low.returned:
             return True
-        for r in low.readers.get(number, ()):
+        for r in found:
             if (r is not record or other is not x) and r.outputs[0].number not in low.arrays:
                 return True
     return sum(low.arrays[v.number] is x for v in variables(record.inputs)) > 1

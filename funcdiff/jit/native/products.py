@@ -17,8 +17,7 @@ from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import Group, Node
 from funcdiff.jit.native.reduced import tree
-
-TERMS = 300  # products, per element of a batch
+from funcdiff.jit.native.spaces import TERMS
 
 # which axes of the operands (from the right) are summed over, and which are rows and columns
 _FORMS = {"matmul": (2, 2), "matvec": (2, 1), "vecmat": (1, 2), "vecdot": (1, 1)}
@@ -40,6 +39,14 @@ def _product(low: Lowering, record: Record) -> Array:
         return calls.product(low, record, a, b, ranks)
     if not rows * columns * inner:
         raise NotNative(record)
+    if ranks == [2, 2] and len(out.shape) == 2:
+        by_rows, by_columns = (loop != COMPONENT for loop in low.natural(out.shape)[1])
+        if by_rows:  # a loop over vectors
+            ranks, rows = [1, 2], 1
+        elif by_columns:
+            return _turned(
+                low, low.step(record.primitive, _turned_type(out), [_turned(low, b), _turned(low, a)], {})
+            )
     core = (ranks[0] == 2) + (ranks[1] == 2)
     batch = out.shape[: len(out.shape) - core]
     space, over = low.natural(batch) if batch else ((), ())
@@ -73,6 +80,14 @@ def _product(low: Lowering, record: Record) -> Array:
     shape = [*lengths, *([rows] if ranks[0] == 2 else []), *([columns] if ranks[1] == 2 else [])]
     nodes = nodes.reshape([1] * (len(out.shape) - len(shape)) + shape)
     return computed(out, group, (*over, *(COMPONENT,) * core), nodes)
+
+
+def _turned_type(type_: ArrayType) -> ArrayType:
+    return ArrayType(type_.shape[::-1], type_.dtype)
+
+
+def _turned(low: Lowering, x: Array) -> Array:
+    return low.step(REGISTRY["transpose"], _turned_type(x.type), [x], {"axes": (1, 0)})
 
 
 @handler("tensordot")

@@ -14,6 +14,7 @@ from funcdiff.jit.native.engine import LANES
 from funcdiff.jit.passes.rewriting import kind
 
 UNROLLED = 16  # elements that are numbers of their own
+TERMS = 300  # products that a product of matrices is made of, per element of a batch
 
 
 def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, ...], Layout]:
@@ -32,6 +33,12 @@ def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, .
         components *= shape[loops.pop()]  # at the end, they would leave vectors half empty
     layout = tuple(loops.index(axis) if axis in loops else COMPONENT for axis in range(len(shape)))
     return tuple(shape[axis] for axis in loops), layout
+
+
+def is_unrolled(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Tell whether a product of matrices of these shapes is computed element by element, by no routine."""
+    rows, columns = (a[-2] if len(a) > 1 else 1), (b[-1] if len(b) > 1 else 1)
+    return rows * a[-1] * columns <= TERMS
 
 
 def repeated(value: Any, layout: Layout) -> Any:

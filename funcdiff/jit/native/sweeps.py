@@ -14,7 +14,7 @@ from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.index_maps import FIXED, Map, Use, Uses, composed, elementwise, identity, uses
 from funcdiff.jit.native.nodes import KINDS
-from funcdiff.jit.native.spaces import natural
+from funcdiff.jit.native.spaces import UNROLLED, natural
 from funcdiff.jit.passes.rewriting import kind
 
 SHIFTING = frozenset(["getitem", "view", "update_at", "index_add", "concatenate"])
@@ -185,19 +185,26 @@ def _shifts(record: Record, found: dict[int, Uses], read_again: set[int]) -> boo
         if not isinstance(use.atom, Variable) or use.atom.number not in found:
             return False
         shape = use.atom.type.shape
-        loops = natural(shape, frozenset())[1]
+        long = _long_axes(shape)
         return any(
-            loop >= 0 and ((a.axis != FIXED and (a.start, a.step) != (0, 1)) or n != m)
-            for a, n, m, loop in zip(use.map, shape, _extents(use.map, record), loops, strict=True)
+            axis in long and ((a.axis != FIXED and (a.start, a.step) != (0, 1)) or n != m)
+            for axis, (a, n, m) in enumerate(zip(use.map, shape, _extents(use.map, record), strict=True))
         )
     if name not in SHIFTING:
         return False
     shape = record.outputs[0].type.shape
-    loops = natural(shape, frozenset())[1]
-    long = [axis for axis, loop in enumerate(loops) if loop >= 0]
+    long = _long_axes(shape)
     return any(
         is_long(u.atom) and any(_is_shifted(u, axis, shape[axis]) for axis in long) for u in read.operands
     )
+
+
+def _long_axes(shape: tuple[int, ...]) -> list[int]:
+    """Return the axes along which slices are worth a sweep: those that are loops, but for short ones beside a longer."""
+    loops = natural(shape, frozenset())[1]
+    return [
+        n for n, loop in enumerate(loops) if loop >= 0 and (shape[n] > UNROLLED or shape[n] == max(shape))
+    ]
 
 
 def _is_shifted(use: Use, axis: int, length: int) -> bool:

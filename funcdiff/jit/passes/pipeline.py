@@ -12,6 +12,7 @@ from funcdiff.jit.passes.factorizations import share_factorizations
 from funcdiff.jit.passes.negated_products import reuse_negated_products
 from funcdiff.jit.passes.rearrangements import fold_rearrangements
 from funcdiff.jit.passes.rewriting import Rewriter, chained
+from funcdiff.jit.passes.stacked_products import keep_stacks
 
 
 def optimise(tape: Tape) -> Tape:
@@ -32,7 +33,9 @@ def optimise(tape: Tape) -> Tape:
 
 
 def optimise_for(tape: Tape, backend: str) -> Tape:
-    """Return what a backend runs: the same results but for the rounding of linear systems."""
+    """Return what a backend runs: the same results but for the rounding of linear systems and products of matrices."""
     optimised = optimise(tape)
     shared = share_factorizations(optimised, backend == "native")
+    if backend == "native":
+        shared = keep_stacks(shared)
     return optimised if shared is optimised else optimise(shared)
