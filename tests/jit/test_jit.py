@@ -474,6 +474,37 @@ def test_negations_go_where_they_cost_nothing():
                 assert_array_equal(np.signbit(found[:5]), np.signbit(expected[:5]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_factors_are_one_where_their_product_rounds_nothing(dtype):
+    """A power of two beside a factor, neither smaller than one: to the last bit, at the ends of the range too."""
+    info = np.finfo(dtype)
+    ends = [info.max, info.max / 3, info.tiny, info.tiny / 8, info.smallest_subnormal, 0.0, np.inf, np.nan]
+    x = np.array([*ends, *(-v for v in ends), *np.random.default_rng(0).standard_normal(20)], dtype)
+
+    def once(x):
+        return (
+            100 * (2 * x),
+            (x * 4) * 3.7,
+            -1.1 * (x * 8),
+            np.float32(5.0) * (-2.0 * x),
+            2.0**90 * (2.0**20 * x),
+        )
+
+    def twice(x):  # 2 * x may overflow where x does not, and 1.7 * x is rounded
+        return 0.5 * (2 * x), 3 * (0.25 * x), 4 * (1.7 * x), 2.0**1000 * (2.0**24 * x.astype(float))
+
+    with np.errstate(all="ignore"):
+        for f, count in ((once, 5), (twice, 8)):
+            compiled = jit(f)
+            names = [r.primitive.name for r in compiled.lower(x).optimized.records]
+            assert names.count("multiply") <= count
+            for _ in range(2):
+                for found, expected in zip(compiled(x), f(x), strict=True):
+                    assert found.dtype == expected.dtype
+                    np.testing.assert_array_equal(found, expected)
+                    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
 def test_scalar_programs_where_python_raises_and_numpy_answers():
     with np.errstate(all="ignore"):
         for f in (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import TypeGuard
+
+import numpy as np
 
 from funcdiff.core.primitive import REGISTRY, Function
 from funcdiff.core.tape import Atom, Literal, Record
@@ -25,7 +29,37 @@ def _multiply(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom
         return b
     if is_filled_with(b, 1.0) and record.primitive.name == "multiply":  # scale drops the sign of a zero
         return a
+    return _multiply_once(walk, record, a, b)
+
+
+def _multiply_once(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record:
+    """Write ``c * (d * x)`` as ``(c * d) * x`` where ``d * x`` rounds nothing: ``100 * (2 * x)``.
+
+    Neither is smaller than one: what overflows on the way then does so at the end, and nothing becomes subnormal.
+    """
+    out = record.outputs[0].type
+    if out.dtype not in (np.float32, np.float64):
+        return record
+    for first, (c, scaled) in ((True, (a, b)), (False, (b, a))):
+        inner = walk.maker(scaled, "multiply")
+        if inner is None:
+            continue
+        d, x = inner.inputs if isinstance(inner.inputs[0], Literal) else inner.inputs[::-1]
+        if kind(x) != out or not _is_at_least_one(c) or not _is_at_least_one(d):
+            continue
+        if abs(math.frexp(d.value)[0]) == 0.5:  # a power of two
+            product = float(c.value) * float(d.value)
+            if abs(product) <= float(np.finfo(out.dtype).max):
+                new = Literal(product)
+                return replace(record, inputs=(new, x) if first else (x, new))
     return record
+
+
+def _is_at_least_one(atom: Atom) -> TypeGuard[Literal]:
+    """Tell whether an atom is one real number, whose modulus is finite and no less than one."""
+    if not isinstance(atom, Literal) or not isinstance(atom.value, int | float | np.float32):
+        return False
+    return math.isfinite(atom.value) and abs(float(atom.value)) >= 1
 
 
 def _divide(walk: Rewriter, record: Record, a: Atom, b: Atom) -> Record | Atom:
