@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -171,3 +173,17 @@ def test_singular_matrices_are_said_to_be(library, dtype):
     a[1, 1] = 0
     assert library("solve_triangular", dtype, np.empty_like(b), a, b, 2, 1, True, False, False) != 0
     assert library("solve_triangular", dtype, np.empty_like(b), a, b, 2, 1, True, False, True) == 0
+
+
+def test_no_more_of_scipy_is_imported_than_is_called():
+    program = (
+        "import sys, numpy as np, funcdiff as fd\n"
+        "a = np.arange(10000.0).reshape(100, 100)\n"
+        "assert np.allclose(fd.jit(lambda a: a @ a.T, backend='native')(a), a @ a.T)\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "import scipy.linalg\n"
+        "from scipy.linalg import cython_blas\n"
+        "assert cython_blas.__pyx_capi__ and scipy.linalg.cython_blas is cython_blas\n"
+        "assert np.allclose(scipy.linalg.solve(a + 9e4 * np.eye(100), a[0]), np.linalg.solve(a + 9e4 * np.eye(100), a[0]))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

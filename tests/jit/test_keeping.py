@@ -60,6 +60,16 @@ def test_results_of_the_first_call_are_used_again_by_the_next():
     assert not np.shares_memory(compiled(x), held)
 
 
+@native
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems are not asked")
+def test_large_memory_is_asked_for_in_large_pages():
+    for size, asked in ((3_000_000, True), (30_000, False)):
+        x = np.linspace(0, 1, size)
+        compiled = fd.jit(with_buffers, backend="native")
+        assert ("@madvise(ptr %huge.start" in compiled.lower(x).source) == asked
+        np.testing.assert_allclose(compiled(x), with_buffers(x), rtol=1e-12)
+
+
 def test_buffers_of_source_are_given_back():
     compiled, x = fd.jit(with_buffers, backend="numpy"), np.linspace(0, 1, 1000)
     first = np.copy(compiled(x))

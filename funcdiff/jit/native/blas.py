@@ -20,9 +20,16 @@ from __future__ import annotations
 
 import ctypes
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from typing import Any
+
+import scipy
 
 from funcdiff.jit.native.blas_loops import HELPERS
 from funcdiff.jit.native.once import once
@@ -55,11 +62,9 @@ def address(routine: str, dtype: str) -> int:
     LookupError
         If SciPy does not export it with the signature known here.
     """
-    from scipy.linalg import cython_blas, cython_lapack
-
     module, result, arguments = SIGNATURES[routine]
     name = LETTERS[dtype] + routine
-    capsule = {"cython_blas": cython_blas, "cython_lapack": cython_lapack}[module].__pyx_capi__.get(name)
+    capsule = _exports(module).get(name)
     if capsule is None:
         raise LookupError(f"SciPy's {module} has no {name}")
     python = ctypes.pythonapi
@@ -71,6 +76,22 @@ def address(routine: str, dtype: str) -> int:
     if _letters(signature.decode(), LETTERS[dtype]) != (result, arguments):
         raise LookupError(f"SciPy's {name} has another signature: {signature.decode()}")
     return int(get_pointer(capsule, signature))
+
+
+@once
+def _exports(module: str) -> Any:
+    """Return what a module of SciPy exports; of the module alone: 2 ms instead of 55 for its package."""
+    name = f"scipy.linalg.{module}"
+    if "scipy.linalg" not in sys.modules:
+        package = PathFinder.find_spec("scipy.linalg", scipy.__path__)
+        places = package.submodule_search_locations if package else None
+        spec = PathFinder.find_spec(name, places) if places else None
+        if spec is not None and spec.loader is not None:
+            found = module_from_spec(spec)
+            spec.loader.exec_module(found)
+            sys.modules.pop(name, None)  # where the import of the package finds it, it would not be an attribute of it
+            return found.__dict__["__pyx_capi__"]
+    return import_module(name).__dict__["__pyx_capi__"]
 
 
 def _letters(signature: str, letter: str) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from funcdiff.jit.native import blas, pieces, stacks
+from funcdiff.jit.native import blas, huge_pages, pieces, stacks
 from funcdiff.jit.native.engine import ARENA
 from funcdiff.jit.native.loops import Loops
 from funcdiff.jit.native.nodes import BYTES, Base, Call, Group, Invocation, Memory, Node
@@ -176,11 +176,17 @@ class Emitter(Lines):
             self.lines.append("allocate:")
             self.put(f"%new = call ptr @malloc(i64 {self.arena + ALIGNMENT})")
             self.put("%no.memory = icmp eq ptr %new, null")
-            self.put("br i1 %no.memory, label %failed, label %have")
+            self.put("br i1 %no.memory, label %failed, label %allocated")
             self.lines.append("failed:")
             self.put("ret i32 2")
+            self.lines.append("allocated:")
+            if self.arena >= huge_pages.LARGE and huge_pages.are_there():
+                self.declare(huge_pages.DECLARED)
+                for line in huge_pages.asked_for("%new", str(self.arena + ALIGNMENT)):
+                    self.put(line)
+            self.put("br label %have")
             self.lines.append("have:")
-            self.put("%raw = phi ptr [ %kept, %entry ], [ %new, %allocate ]")
+            self.put("%raw = phi ptr [ %kept, %entry ], [ %new, %allocated ]")
             self.put("%raw.int = ptrtoint ptr %raw to i64")
             self.put(f"%raw.up = add i64 %raw.int, {ALIGNMENT - 1}")
             self.put(f"%raw.aligned = and i64 %raw.up, -{ALIGNMENT}")

@@ -182,10 +182,11 @@ def _free(tracker: Any, arena: int) -> None:
     del tracker  # the variable lies in what it keeps
 
 
-# what LLVM itself calls for: large copies, and functions of its intrinsics
+# memory, and what LLVM itself calls for: large copies, and functions of its intrinsics
 RUNTIME = (
     "malloc",
     "free",
+    "madvise",
     "memcpy",
     "memset",
     "memmove",

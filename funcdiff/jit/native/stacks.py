@@ -12,6 +12,7 @@ import ctypes
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
+from funcdiff.jit.native import huge_pages
 from funcdiff.jit.native.engine import ARENA, Library, engine
 from funcdiff.jit.native.once import once
 
@@ -72,6 +73,12 @@ larger:
   %failed = icmp eq ptr %new, null
   br i1 %failed, label %none, label %made
 made:
+  %is.large = icmp uge i64 %wanted, {huge_pages.LARGE}
+  br i1 %is.large, label %ask, label %asked
+ask:
+HUGE PAGES
+  br label %asked
+asked:
   store ptr %chunk, ptr %new
   %new.size.at = getelementptr i8, ptr %new, i64 8
   store i64 %wanted, ptr %new.size.at
@@ -277,12 +284,19 @@ DECLARED = {
 _PYTHON = ("PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals")
 
 
+def _text() -> str:
+    if not huge_pages.are_there():
+        return _TEXT.replace("HUGE PAGES\n", "")
+    asked = "".join(f"  {line}\n" for line in huge_pages.asked_for("%new", "%wanted"))
+    return _TEXT.replace("HUGE PAGES\n", asked) + huge_pages.DECLARED
+
+
 @once
 def _library() -> Library:
     python = {
         name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _PYTHON
     }
-    return engine().compile([(_TEXT, 0)], python, list(DECLARED))
+    return engine().compile([(_text(), 0)], python, list(DECLARED))
 
 
 @once
