@@ -24,15 +24,23 @@ double chain(const double *restrict x, double *restrict g, long n) {
     return total;
 }
 """
+# the sum by rows, without which a strict compiler adds one number after the other
 ROSENBROCK = """
+#define ROW 1024
 double rosenbrock(const double *restrict x, double *restrict g, long n) {
-    double a = x[1] - x[0] * x[0], b = 1.0 - x[0], total = 100.0 * a * a + b * b;
+    double a = x[1] - x[0] * x[0], b = 1.0 - x[0], total = 100.0 * a * a + b * b, sums[ROW] = {0.0};
     g[0] = -400.0 * a * x[0] - 2.0 * b;
-    for (long i = 1; i < n - 1; i++) {
-        double a = x[i + 1] - x[i] * x[i], b = 1.0 - x[i], left = x[i] - x[i - 1] * x[i - 1];
-        total += 100.0 * a * a + b * b;
-        g[i] = 200.0 * left - 400.0 * a * x[i] - 2.0 * b;
+    for (long start = 1; start < n - 1; start += ROW) {
+        long count = n - 1 - start < ROW ? n - 1 - start : ROW;
+        const double *y = x + start;
+        double *h = g + start;
+        for (long i = 0; i < count; i++) {
+            double a = y[i + 1] - y[i] * y[i], b = 1.0 - y[i], left = y[i] - y[i - 1] * y[i - 1];
+            sums[i] += 100.0 * a * a + b * b;
+            h[i] = 200.0 * left - 400.0 * a * y[i] - 2.0 * b;
+        }
     }
+    for (long i = 0; i < ROW; i++) total += sums[i];
     g[n - 1] = 200.0 * (x[n - 1] - x[n - 2] * x[n - 2]);
     return total;
 }
@@ -165,6 +173,78 @@ double heat_equation(const double *restrict start, double *restrict out, long n)
 }
 """
 
+HEAT_EQUATION_GRADIENT = """
+#include <stdlib.h>
+#include <string.h>
+#define STEPS 200
+#define AROUND(u, j) (u[j + n] + u[j - n] + u[j + 1] + u[j - 1])
+static double *states = 0, *spare = 0;
+static long side = 0;
+static void step(const double *restrict u, double *restrict v, double k, long n) {
+    memcpy(v, u, n * sizeof(double));
+    memcpy(v + (n - 1) * n, u + (n - 1) * n, n * sizeof(double));
+    for (long i = n; i < (n - 1) * n; i += n) {
+        v[i] = u[i];
+        v[i + n - 1] = u[i + n - 1];
+        for (long j = i + 1; j < i + n - 1; j++) v[j] = u[j] + k * (AROUND(u, j) - 4 * u[j]);
+    }
+}
+static double at(const double *g, double k, long n, long i, long j) {  /* near the boundary */
+    int in_row = i > 0 && i < n - 1, in_column = j > 0 && j < n - 1;
+    const double *c = g + i * n + j;
+    double sum = in_row && in_column ? (1 - 4 * k) * c[0] : c[0];
+    if (in_column && i < n - 2) sum += k * c[n];
+    if (in_column && i > 1) sum += k * c[-n];
+    if (in_row && j < n - 2) sum += k * c[1];
+    if (in_row && j > 1) sum += k * c[-1];
+    return sum;
+}
+static void back(const double *restrict u, const double *restrict g, double *restrict w, double *restrict of_k,
+                 double k, long n) {
+    for (long i = 0; i < n; i++) {
+        const double *r = g + i * n, *s = u + i * n;
+        double *to = w + i * n, c = 1 - 4 * k;
+        if (i > 1 && i < n - 2) {
+            to[0] = at(g, k, n, i, 0), to[1] = at(g, k, n, i, 1);
+            for (long j = 2; j < n - 2; j++) to[j] = c * r[j] + k * AROUND(r, j);
+            to[n - 2] = at(g, k, n, i, n - 2), to[n - 1] = at(g, k, n, i, n - 1);
+        } else
+            for (long j = 0; j < n; j++) to[j] = at(g, k, n, i, j);
+        if (i > 0 && i < n - 1)
+            for (long j = 1; j < n - 1; j++) of_k[j] += r[j] * (AROUND(s, j) - 4 * s[j]);
+    }
+}
+double heat_equation_gradient(const double *restrict in, double *restrict out, long count) {
+    long n = 1;
+    while (n * n < count - 1) n++;
+    long size = n * n;
+    double k = in[size], total = 0.0, of_k[n];
+    if (side != n) {
+        free(states), free(spare);
+        states = malloc((STEPS + 1) * size * sizeof(double));
+        spare = malloc(2 * size * sizeof(double));
+        side = n;
+    }
+    memcpy(states, in, size * sizeof(double));
+    for (long s = 0; s < STEPS; s++) step(states + s * size, states + (s + 1) * size, k, n);
+    double *u = states + STEPS * size, *g = spare, *w = spare + size;
+    for (long i = 0; i < size; i++) {
+        total += u[i] * u[i];
+        g[i] = 2 * u[i];
+    }
+    memset(of_k, 0, sizeof of_k);
+    for (long s = STEPS - 1; s >= 0; s--) {
+        double *to = s ? w : out;
+        back(states + s * size, g, to, of_k, k, n);
+        w = g;
+        g = to;
+    }
+    out[size] = 0.0;
+    for (long j = 1; j < n - 1; j++) out[size] += of_k[j];
+    return total;
+}
+"""
+
 
 def reactions() -> Function | None:
     """200 steps of an ordinary differential equation of four species, from ten rates."""
@@ -179,6 +259,14 @@ def tridiagonal() -> Function | None:
 def heat_equation() -> Function | None:
     """200 steps of the heat equation."""
     return compiled("heat_equation", HEAT_EQUATION, STRICT)
+
+
+def heat_equation_gradient() -> Function | None:
+    """The same with derivatives by start and coefficient, which follows the start in what is given.
+
+    All states are stored, in memory that is kept between calls; cotangents are gathered.
+    """
+    return compiled("heat_equation_gradient", HEAT_EQUATION_GRADIENT, STRICT)
 
 
 def compiled(name: str, code: str, flags: Sequence[str]) -> Function | None:

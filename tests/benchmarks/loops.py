@@ -21,13 +21,15 @@ HEADER = (
     "compile",
     "jax gradient",
     "C value",
+    "C gradient",
     "jax/native",
-    "native/C",
+    "native/C value",
+    "native/C gradient",
 )
 
 
 class Program(NamedTuple):
-    """A function to be differentiated with regard to all arguments, the same for JAX, and its values in C."""
+    """A function to be differentiated with regard to all arguments, the same for JAX, its values and gradient in C."""
 
     name: str
     f: Callable[..., Any]
@@ -36,6 +38,8 @@ class Program(NamedTuple):
     in_c: Callable[[], Any] | None
     faster: float | None = None  # than jax.jit, at least
     of_c: float | None = None  # times the values in C, at most
+    gradient_in_c: Callable[[], Any] | None = None
+    of_gradient: float | None = None  # times the gradient in C, at most
 
 
 def loops(effort: Effort) -> list[Table]:
@@ -43,7 +47,11 @@ def loops(effort: Effort) -> list[Table]:
     found = [p._replace(peer=None) if tiny else p for p in programs(tiny)]  # JAX takes seconds to compile
     rows = [measured(p, effort) for p in found if "native" in backends()]
     return [
-        Table("value and gradient of loops; CPU time, min in µs, compile in ms", HEADER, rows or [("-",) * 8])
+        Table(
+            "value and gradient of loops; CPU time, min in µs, compile in ms",
+            HEADER,
+            rows or [("-",) * len(HEADER)],
+        )
     ]
 
 
@@ -63,14 +71,19 @@ def measured(program: Program, effort: Effort) -> tuple[str, ...]:
         calls["jax"] = lambda: [np.asarray(g) for g in peer(*there)]
     if program.in_c is not None:
         calls["C"] = program.in_c
+    if program.gradient_in_c is not None:
+        calls["C gradient"] = program.gradient_in_c
     times = interleave(calls, effort)
     above, below = ratio(times, "jax", "gradient"), ratio(times, "gradient", "C")
+    beside = ratio(times, "gradient", "C gradient")
     if program.faster is not None and "jax" in times:
         above += f" ({at_least(times['jax'] / times['gradient'], program.faster)})"
     if program.of_c is not None and "C" in times:
         below += f" ({at_most(times['gradient'] / times['C'], program.of_c)})"
-    shown = [microseconds(times.get(name)) for name in ("value", "gradient", "jax", "C")]
-    return (program.name, *shown[:2], f"{1e3 * compiled:.0f}", *shown[2:], above, below)
+    if program.of_gradient is not None and "C gradient" in times:
+        beside += f" ({at_most(times['gradient'] / times['C gradient'], program.of_gradient)})"
+    shown = [microseconds(times.get(name)) for name in ("value", "gradient", "jax", "C", "C gradient")]
+    return (program.name, *shown[:2], f"{1e3 * compiled:.0f}", *shown[2:], above, below, beside)
 
 
 def microseconds(found: Time | None) -> str:
@@ -252,7 +265,15 @@ def heat(n: int, steps: int) -> Program:
 
         return jax.numpy.sum(jax.lax.scan(step, u, None, length=steps)[0] ** 2)
 
-    in_c = called(c_yardstick.heat_equation(), u) if steps == 200 else None
     return Program(
-        f"heat equation, {n} x {n}, {steps} steps", ours, None if jax is None else of_jax, (u, 0.1), in_c, 2.5
+        f"heat equation, {n} x {n}, {steps} steps",
+        ours,
+        None if jax is None else of_jax,
+        (u, 0.1),
+        called(c_yardstick.heat_equation(), u) if steps == 200 else None,
+        2.5,
+        gradient_in_c=called(c_yardstick.heat_equation_gradient(), np.append(u, 0.1))
+        if steps == 200
+        else None,
+        of_gradient=1.15,
     )

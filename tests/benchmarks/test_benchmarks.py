@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from . import eager, jacobians, large, shim
+import funcdiff as fd
+
+from . import c_yardstick, eager, jacobians, large, loops, shim, stencils
 from .run import BENCHMARKS, run
 from .timing import TINY, Effort, Table, interleave
 
@@ -36,3 +40,19 @@ def test_contestants_take_turns() -> None:
     assert order[-6:] == ["a", "b"] * 3
     assert set(times) == {"a", "b"}
     assert str(Table("title", ("a", "b"), [("1", "2")])).startswith("title\n")
+
+
+def test_gradients_in_c_are_ours() -> None:
+    in_c = c_yardstick.rosenbrock()
+    if in_c is None:
+        pytest.skip("no gcc")
+    for n in (3, 40, 3000):
+        x = np.random.default_rng(n).standard_normal(n)
+        for found, expected in zip(in_c(x), fd.value_and_grad(stencils.rosenbrock(np))(x), strict=True):
+            assert_allclose(found, expected, rtol=1e-12)
+    program = loops.heat(12, 200)
+    assert program.gradient_in_c is not None
+    value, gradient = program.gradient_in_c()
+    assert_allclose(value, program.f(*program.arguments), rtol=1e-12)
+    by_start, by_coefficient = fd.grad(program.f, argnums=(0, 1))(*program.arguments)
+    assert_allclose(gradient, np.append(by_start, by_coefficient), rtol=1e-11)
