@@ -27,6 +27,8 @@ def key_of(value: Any, contents: bool = False) -> Any:
         return (type(value), *(key_of(v, contents) for v in value))
     if isinstance(value, dict):
         return tuple((name, key_of(v, contents)) for name, v in sorted(value.items()))
+    if type(value) in (float, int) and value and value == value:
+        return (type(value), value)
     if isinstance(value, (bool, int, float, complex)):
         return (type(value), repr(value))  # 0.0 is not -0.0
     if isinstance(value, (str, bytes, type(None), type(Ellipsis), np.dtype)):

@@ -134,10 +134,10 @@ class TraceRecorder(Recorder):
         for a in args:
             x = a
             if type(a) is TracedArray:
-                place = a.place
-                if a.recorder is not self or place < 0 or place in self.careful:
+                own = a if a.recorder is self else self.inner(a)
+                if own is None or (place := own.place) < 0 or place in self.careful:
                     return self.apply_to_any(primitive, args, params)
-                x = a.value
+                x = own.value
             kind = type(x)
             if kind is not np.float64 and kind is not float:
                 are_numbers = False
@@ -163,6 +163,10 @@ class TraceRecorder(Recorder):
             self.raised = error
             raise
         return self._record(primitive, atoms, params, out)
+
+    def inner(self, x: TracedArray) -> TracedArray | None:
+        """Return what stands here for a value of an older level, None if it is a constant."""
+        return None
 
     def apply_to_any(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record a step on any operands."""

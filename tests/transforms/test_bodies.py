@@ -113,3 +113,39 @@ def test_records_quote_their_own_lines():
 
     lines = [b.records[0].line for r in fd.trace(f)(1.0).records for b in bodies(r).values()]
     assert len(set(lines)) == 2
+
+
+def test_constants_of_other_types_or_signs_make_other_steps():
+    """Equal numbers are one constant only if they are alike to the last bit and of one type."""
+
+    def step(c, _):
+        return c + sum(
+            [1 / (c * k) for k in (0.0, -0.0, 0, True, 1, 1.0, 2**70, 2.0**70, np.nan, np.nan)]
+        ), None
+
+    (body,) = of_loops(fd.trace(lambda x: fd.scan(step, x, None, length=2)[0])(1.5))
+    kept = [r.inputs[1].value for r in body.records if r.primitive.name == "multiply"]
+    assert list(map(repr, kept)) == ["0.0", "-0.0", "0", "True", "1", "1.0", str(2**70), repr(2.0**70), "nan"]
+
+
+def test_values_that_a_body_closes_over_come_in_once():
+    """Whatever reads them, by whichever name, and as they were when they were read."""
+
+    def f(x, n):
+        y, z = np.exp(x), x
+
+        def step(c, _):
+            for k in range(n):
+                c = c * y + (c * z + k) * y
+            return c, None
+
+        return np.sum(fd.scan(step, x, None, length=3)[0])
+
+    for x in (0.5, np.linspace(0.1, 0.4, 3)):
+        tape = fd.trace(lambda x: f(x, 4))(x)
+        (body,) = of_loops(tape)
+        assert len(body.inputs) <= 4
+        assert tape.run(x) == f(x, 4)
+        assert fd.trace(fd.grad(lambda x: f(x, 4)))(x).run(x) == pytest.approx(
+            fd.grad(lambda x: f(x, 4))(x), rel=1e-14
+        )

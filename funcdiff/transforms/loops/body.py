@@ -56,18 +56,17 @@ class Lifted:
 
     def __init__(self) -> None:
         self.values: list[TracedArray] = []
+        self._numbers: dict[Any, int] = {}  # by identity: the values are alive
 
     def number(self, x: TracedArray) -> int:
         """Return the place of a value, which is entered when it is new."""
-        for n, known in enumerate(self.values):
-            if known.recorder is x.recorder and known.value is x.value and _same_place(known.place, x.place):
-                return n
-        self.values.append(clone(x))
-        return len(self.values) - 1
-
-
-def _same_place(a: Any, b: Any) -> bool:
-    return a is b or (type(a) is int and type(b) is int and a == b)
+        place = x.place
+        key = id(x.recorder), id(x.value), place if type(place) is int else (id(place),)
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.values)
+            self.values.append(clone(x))
+        return found
 
 
 class BodyRecorder(TraceRecorder):
@@ -105,6 +104,12 @@ class BodyRecorder(TraceRecorder):
         if n not in self.of_lifted:
             self.of_lifted[n] = self.variable(example(self.lifted.values[n]))
         return self.of_lifted[n]
+
+    def inner(self, x: TracedArray) -> TracedArray | None:
+        if x.recorder.level < 0 or x.recorder.free:
+            return None
+        number = self.lift(self.lifted.number(x)).number
+        return box(self.example_of[number], self, number)
 
     def atom(self, x: Any) -> Atom:
         if type(x) is TracedArray and x.recorder is self and x.place < 0:
@@ -197,7 +202,7 @@ def record_body(
         inputs = [recorder.input(e, w) for e, w in zip(examples, weak, strict=True)]
         variables_ = [recorder.variables[i.place] for i in inputs]
         outputs = [recorder.atom(o) for o in run_inside(recorder, f, *inputs)]
-    if any(_holds_traced(r.params) for r in recorder.records):
+    if any(r.params and _holds_traced(r.params) for r in recorder.records):
         raise Unrollable(recorder)
     return recorder, variables_, outputs
 
@@ -311,9 +316,11 @@ def live(records: Sequence[Record], outputs: Sequence[Atom]) -> list[Record]:
     needed = {v.number for v in variables(outputs)}
     kept = []
     for record in reversed(records):
-        if any(v.number in needed for v in record.outputs):
-            kept.append(record)
-            needed.update(v.number for v in variables(record.inputs))
+        for v in record.outputs:
+            if v.number in needed:
+                kept.append(record)
+                needed.update([a.number for a in record.inputs if type(a) is Variable])
+                break
     kept.reverse()
     return kept
 
@@ -339,19 +346,21 @@ def merged(records: Sequence[Record], outputs: Sequence[Atom]) -> tuple[list[Rec
 
 def key_of_step(record: Record, inputs: Sequence[Any], contents: bool = False) -> Any:
     """Return a key that is equal for steps that do the same."""
-    types = tuple(v.type for v in record.outputs)
-    return (record.primitive, keys_of(inputs, contents), key_of(record.params, contents), types)
+    params = key_of(record.params, contents) if record.params else ()
+    return (record.primitive, keys_of(inputs, contents), params, tuple([v.type for v in record.outputs]))
 
 
 def keys_of(atoms: Sequence[Any], contents: bool = False) -> tuple[Any, ...]:
     """Return keys that are equal for atoms of the same values; what is no atom is its own key."""
     return tuple(
-        ("literal", key_of(a.value, contents))
-        if isinstance(a, Literal)
-        else a.number
-        if isinstance(a, Variable)
-        else a
-        for a in atoms
+        [
+            a.number
+            if type(a) is Variable
+            else ("literal", key_of(a.value, contents))
+            if type(a) is Literal
+            else a
+            for a in atoms
+        ]
     )
 
 
