@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.gradbench import driver, workloads
+from tests.gradbench.bars import MEASURED, bar
 from tests.gradbench.tool import EVALS, Tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +144,19 @@ def test_small_workloads(session, module):
     for given in small(rng)[module]:
         times, valid = driver.replay(session, module, "", given, rng)
         assert valid
-        assert all(t > 0 for t in times.values())
+        assert all(min(t) > 0 for t in times.values())
+
+
+def test_times_of_a_message():
+    runs = [("prepare", 500), ("evaluate", 100), ("evaluate", 300), ("evaluate", 200), ("evaluate", 100)]
+    answer = {"timings": [{"name": name, "nanoseconds": ms * 1e6} for name, ms in runs]}
+    assert driver.times_of(answer, 1.0) == (1100 / 4, 500, 175, 100)  # the time is over after the fourth
+    assert driver.times_of(answer, 0.0) == (500, 500, 175, 100)
+    assert bar("ode", "1000_1", "gradient") == 4 * 0.00189  # there is a closed form
+    assert bar("ba", "49_7776_31843", "jacobian") == 4 * 0.792
+    assert bar("lse", "2500", "gradient") == 0.012
+    assert bar("particle", "0", "ff") == 1.64
+    assert bar("gmm", "64_100", "jacobian") is None
 
 
 @pytest.mark.parametrize("module", list(driver.KNOWN))
@@ -157,6 +170,8 @@ def test_descents_in_every_mode(session, module):
 def test_every_eval_has_its_default_workloads():
     found = workloads.full(np.random.default_rng(0))
     assert set(found) == set(EVALS)
+    described = {(module, description) for module in found for description, _ in found[module]}
+    assert set(MEASURED) <= described
     counts = {
         "gmm": 25,
         "ba": 14,
