@@ -1,14 +1,20 @@
-"""Bodies that do the same are one: what is derived of it, and compiled, is made once; those that differ stay apart."""
+"""Bodies that do the same are one: what is derived of it, and compiled, is made once; those that differ stay apart.
+
+What depends on what in a body is found without running it.
+"""
 
 import gc
+import itertools
 
 import numpy as np
 import pytest
 
 import funcdiff as fd
 from funcdiff.core.tape import bodies
-from funcdiff.transforms.loops import derive
-from funcdiff.transforms.loops.body import BODIES
+from funcdiff.transforms.loops import batched, derive
+from funcdiff.transforms.loops.body import BODIES, apply_body
+from funcdiff.transforms.loops.dependence import mapped_outputs
+from funcdiff.transforms.vmap import run_batch
 
 
 def of_loops(tape):
@@ -149,3 +155,40 @@ def test_values_that_a_body_closes_over_come_in_once():
         assert fd.trace(fd.grad(lambda x: f(x, 4)))(x).run(x) == pytest.approx(
             fd.grad(lambda x: f(x, 4))(x), rel=1e-14
         )
+
+
+def mixed(a, b, n, p):
+    """Loops and branches of which some results depend on some operands only."""
+
+    def step(i, s):
+        x, y, z = s
+        inner = fd.while_loop(lambda t: t[0] < 3.0, lambda t: (t[0] + 1.0, t[1] * y), (x, z))
+        return y, y * 0.5, inner[1] + i
+
+    x, y, z = fd.fori_loop(0, 3, step, (a, b, a * 0.0))
+    u, v = fd.cond(p > 0, lambda a, b: (np.sin(a), 1.0), lambda a, b: (a, b), a, b)
+    w = fd.scan(lambda c, k: (c, (c * 2.0, k)), b, np.stack([n, n]))[1]
+    return x, y, z, u, v, w[0][1], w[1][0], np.array(2.0)
+
+
+def test_what_differs_in_a_batch_is_known_before_it_is_run():
+    tape = fd.trace(mixed)(0.5, 1.5, 2.5, 1.0)
+    for flags in itertools.product((False, True), repeat=4):
+        values = [np.array([0.5, 0.6]) if f else np.float64(0.5) for f in flags]
+        pairs, _ = run_batch(lambda boxes: (apply_body(tape, boxes), None), values, flags, 2)
+        assert mapped_outputs(tape, flags) == [bool(m) for _, m in pairs], flags
+
+
+def test_a_batch_of_a_loop_is_recorded_once(monkeypatch):
+    found = []
+    record = batched.record_closed
+
+    def counting(*args):
+        found.append(args)
+        return record(*args)
+
+    monkeypatch.setattr(batched, "record_closed", counting)
+    fd.trace(fd.vmap(lambda x: fd.fori_loop(0, 9, lambda i, s: (s[1], s[2], s[2] * x), (1.0, 1.0, x))))(
+        np.ones(3)
+    )
+    assert len(found) == 1

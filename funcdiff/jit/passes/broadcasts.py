@@ -16,9 +16,9 @@ from funcdiff.jit.passes.rewriting import Rewriter, kind
 
 def fold_broadcasts(walk: Rewriter, record: Record) -> Record | Atom:
     """Take operands of elementwise primitives as they were before they were broadcast."""
-    if len(record.inputs) < 2 or record.params or not _is_elementwise(record.primitive):
-        return record
     shape = record.outputs[0].type.shape
+    if not shape or len(record.inputs) < 2 or record.params or not _is_elementwise(record.primitive):
+        return record
     inputs = list(record.inputs)
     for n, atom in enumerate(inputs):
         small = _repeated(walk, atom)

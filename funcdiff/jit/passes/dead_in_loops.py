@@ -52,9 +52,7 @@ def _needed(body: Tape, wanted: Sequence[bool], drop: Drop) -> tuple[Tape, list[
 def _closed(part: Tape, body: Body, inputs: Sequence[bool]) -> Body:
     """Return the part of a body as a body of some of its inputs."""
     examples = chosen(body.examples, inputs)
-    return make_body(
-        body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples, part=True
-    )
+    return make_body(body.name, chosen(part.inputs, inputs), part.records, part.outputs, examples, part=True)
 
 
 def _pruned_loop(

@@ -12,6 +12,7 @@ from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.recording import innermost
 from funcdiff.primitives.shape import broadcast_to
 from funcdiff.transforms.loops.body import Body, apply_body, as_body, record_closed
+from funcdiff.transforms.loops.dependence import mapped_outputs
 from funcdiff.transforms.loops.derive import kept
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.stack import Stack
@@ -28,8 +29,8 @@ def batched(spec: Loop, values: Sequence[Any], flags: Sequence[bool], size: int)
         return _of_different_counts(spec, values, flags, size)
     flags = tuple(bool(f) for f in flags[: len(body.inputs)])
     key = ("batch", spec.carries, spec.invariants, flags, size)
-    mapped, outs_mapped = kept(body, (*key, "flags"), lambda: _spread(spec, body, flags, size))
-    if spec.cond is not None and _cond_is_mapped(spec, mapped, size):
+    mapped, outs_mapped = _spread(spec, flags)
+    if spec.cond is not None and _ends_differ(spec, mapped):
         return _of_different_ends(spec, values, flags, mapped, size)
     new = spec._replace(
         body=kept(body, key, lambda: _batch_body(body, mapped, outs_mapped, size)),
@@ -38,16 +39,29 @@ def batched(spec: Loop, values: Sequence[Any], flags: Sequence[bool], size: int)
     return _run(spec, new, values, flags, mapped, outs_mapped, size)
 
 
-def _spread(spec: Loop, body: Body, flags: Sequence[bool], size: int) -> tuple[tuple[bool, ...], list[bool]]:
+def differing(spec: Loop, flags: Sequence[bool]) -> list[bool]:
+    """Tell which results differ from example to example if these operands do."""
+    mapped, outs = _spread(spec, flags)
+    if any(flags[len(mapped) :]):  # the number of steps
+        return [True] * len(outs)
+    ends = spec.cond is not None and _ends_differ(spec, mapped)
+    return [*(ends or m for m in outs), *[ends] * (spec.cond is not None)]
+
+
+def _spread(spec: Loop, flags: Sequence[bool]) -> tuple[tuple[bool, ...], list[bool]]:
     """Tell which inputs of the body are mapped in some step, and which outputs."""
-    mapped = list(flags)
+    mapped = [bool(f) for f in flags[: len(spec.body.inputs)]]
     while True:
-        found: list[bool] = []
-        record_closed(body.name, batching(body, mapped, None, size, found), examples_over(body, mapped, size))
-        new = [a or b for a, b in zip(mapped, found[: spec.carries], strict=False)]
+        outs = mapped_outputs(spec.body, mapped)
+        new = [a or b for a, b in zip(mapped, outs[: spec.carries], strict=False)]
         if new == mapped[: spec.carries]:
-            return tuple(mapped), [*new, *found[spec.carries :]]
+            return tuple(mapped), [*new, *outs[spec.carries :]]
         mapped[: spec.carries] = new
+
+
+def _ends_differ(spec: Loop, mapped: Sequence[bool]) -> bool:
+    assert spec.cond is not None
+    return mapped_outputs(spec.cond, mapped[: spec.carries + spec.invariants])[0]
 
 
 def examples_over(body: Body, mapped: Sequence[bool], size: int) -> list[Any]:
@@ -60,24 +74,17 @@ def repeated(x: Any, size: int) -> Any:
     return over(x, size) if isinstance(x, Stack) else np.broadcast_to(x, (size, *np.shape(x))).copy()
 
 
-def batching(
-    body: Body, mapped: Sequence[bool], outs: Sequence[bool] | None, size: int, found: list[bool]
-) -> Any:
-    """Return a body of leaves that are batched where flagged; it notes which results are."""
-    return batching_of(lambda *boxes: apply_body(body, boxes), mapped, outs, size, found)
+def batching(body: Body, mapped: Sequence[bool], outs: Sequence[bool], size: int) -> Any:
+    """Return a body of leaves that are batched where flagged, as its results are."""
+    return batching_of(lambda *boxes: apply_body(body, boxes), mapped, outs, size)
 
 
-def batching_of(
-    f: Any, flags: Sequence[bool], outs: Sequence[bool] | None, size: int, found: list[bool] | None = None
-) -> Any:
-    """Return a function of leaves that are batched where flagged; its results are, where that is wanted."""
+def batching_of(f: Any, flags: Sequence[bool], outs: Sequence[bool], size: int) -> Any:
+    """Return a function of leaves that are batched where flagged, as its results are."""
 
     def step(*leaves: Any) -> list[Any]:
         pairs, _ = run_batch(lambda boxes: (f(*boxes), None), leaves, flags, size)
-        if found is not None:
-            found[:] = [m for _, m in pairs]
-        wanted = [False] * len(pairs) if outs is None else outs
-        return [over(x, size) if w and not m else x for (x, m), w in zip(pairs, wanted, strict=True)]
+        return [over(x, size) if w and not m else x for (x, m), w in zip(pairs, outs, strict=True)]
 
     return step
 
@@ -89,25 +96,13 @@ def over(x: Any, size: int) -> Any:
 
 def _batch_body(body: Body, mapped: Sequence[bool], outs: Sequence[bool], size: int) -> Body:
     return record_closed(
-        f"vmap({body.name})", batching(body, mapped, outs, size, []), examples_over(body, mapped, size)
+        f"vmap({body.name})", batching(body, mapped, outs, size), examples_over(body, mapped, size)
     )
 
 
 def _batch_cond(spec: Loop, cond: Body, mapped: Sequence[bool], size: int) -> Body:
     flags = tuple(mapped[: spec.carries + spec.invariants])
     return kept(cond, ("batch", flags, size), lambda: _batch_body(cond, flags, [False], size))  # type: ignore[no-any-return]
-
-
-def _cond_is_mapped(spec: Loop, mapped: Sequence[bool], size: int) -> bool:
-    cond = as_body(spec.cond)  # type: ignore[arg-type]
-    flags = tuple(mapped[: spec.carries + spec.invariants])
-
-    def find() -> bool:
-        found: list[bool] = []
-        record_closed(cond.name, batching(cond, flags, None, size, found), examples_over(cond, flags, size))
-        return found[0]
-
-    return kept(cond, ("mapped", flags, size), find)  # type: ignore[no-any-return]
 
 
 def _run(

@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from funcdiff.core.array_type import ArrayType, is_differentiable, type_of
+from funcdiff.core.array_type import ArrayType, type_of
 from funcdiff.core.keys import key_of
 from funcdiff.core.mutation import clone
-from funcdiff.core.primitive import REGISTRY, Elementwise, LocallyConstant, Primitive
+from funcdiff.core.primitive import REGISTRY, Elementwise, Primitive
 from funcdiff.core.recording import TracedArray, box, revive
 from funcdiff.core.surroundings import run_inside
 from funcdiff.core.tape import Atom, Literal, Record, Tape, Variable, variables
@@ -362,40 +362,6 @@ def keys_of(atoms: Sequence[Any], contents: bool = False) -> tuple[Any, ...]:
             for a in atoms
         ]
     )
-
-
-def active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:
-    """Tell which outputs can have a nonzero tangent if some inputs have one; of loops and branches, as they say."""
-    if not isinstance(body, Body):
-        return _active_outputs(body, active)
-    key = ("active", *active)
-    if key not in body.derived:  # loops in loops ask again and again
-        body.derived[key] = _active_outputs(body, active)
-    return list(body.derived[key])
-
-
-def _active_outputs(body: Tape, active: Sequence[bool]) -> list[bool]:
-    found = {
-        v.number for v, a in zip(body.inputs, active, strict=True) if a and is_differentiable(v.type.dtype)
-    }
-    for record in body.records:
-        flags = [isinstance(a, Variable) and a.number in found for a in record.inputs]
-        if isinstance(record.primitive, LocallyConstant) or not any(flags):
-            continue
-        control = record.primitive.control
-        moving = [True] * len(record.outputs) if control is None else control(record.params).moving(flags)
-        pairs = zip(record.outputs, moving, strict=True)
-        found.update(v.number for v, m in pairs if m and is_differentiable(v.type.dtype))
-    return [isinstance(a, Variable) and a.number in found for a in body.outputs]
-
-
-def needed_inputs(body: Tape, wanted: Sequence[bool]) -> list[bool]:
-    """Tell which inputs some outputs depend on."""
-    outputs = [a for a, w in zip(body.outputs, wanted, strict=True) if w]
-    needed = {v.number for v in variables(outputs)}
-    for record in live(body.records, outputs):
-        needed.update(v.number for v in variables(record.inputs))
-    return [v.number in needed for v in body.inputs]
 
 
 def apply_body(body: Tape, values: Sequence[Any]) -> list[Any]:

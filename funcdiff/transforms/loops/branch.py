@@ -13,7 +13,8 @@ from funcdiff.core.recording import apply
 from funcdiff.core.tape import Tape
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.loops.batched import batching, examples_over
-from funcdiff.transforms.loops.body import Body, active_outputs, apply_body, as_body, record_closed, types_of
+from funcdiff.transforms.loops.body import Body, apply_body, as_body, record_closed, types_of
+from funcdiff.transforms.loops.dependence import active_outputs, mapped_outputs
 from funcdiff.transforms.loops.derive import choose, kept, ones_like, scatter, zeros
 from funcdiff.transforms.loops.interpret import example_outputs, interpreter
 from funcdiff.transforms.loops.rules import below
@@ -77,6 +78,11 @@ class Rules:
         """Tell which results can have derivatives if the predicate and these operands have."""
         return self._active(flags[1:])[1]
 
+    def differing(self, flags: Sequence[bool]) -> list[bool]:
+        """Tell which results differ from example to example if the predicate or these operands do."""
+        sides = (mapped_outputs(side, flags[1:]) for side in self.spec)
+        return [flags[0] or a or b for a, b in zip(*sides, strict=True)]
+
     def reverse(self, level: int, _primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Run the branch; return the primitive to record and the results."""
         del level
@@ -114,11 +120,7 @@ class Rules:
         operands, mapped = values[1:], tuple(bool(f) for f in flags[1:])
         sides = [as_body(self.spec.then), as_body(self.spec.other)]
         if not flags[0]:
-            found = [
-                kept(side, ("mapped", mapped, size), lambda s=side: _mapped(s, mapped, size))
-                for side in sides
-            ]
-            outs = tuple(a or b for a, b in zip(*found, strict=True))
+            outs = tuple(self.differing(flags))
             new = self.spec.map(("batch", mapped, outs, size), lambda b: _batched(b, mapped, outs, size))
             return list(zip(new(values[0], *operands), outs, strict=True))
 
@@ -163,15 +165,8 @@ def _pushed(body: Body, active: Sequence[bool], outs_active: Sequence[bool]) -> 
     return record_closed(f"pushforward of {body.name}", pushed, [*body.examples, *map(ones_like, more)])
 
 
-def _mapped(body: Body, mapped: Sequence[bool], size: int) -> list[bool]:
-    """Tell which outputs of a side are mapped."""
-    found: list[bool] = []
-    record_closed(body.name, batching(body, mapped, None, size, found), examples_over(body, mapped, size))
-    return found
-
-
 def _batched(body: Body, mapped: Sequence[bool], outs: Sequence[bool], size: int) -> Body:
-    step = batching(body, mapped, outs, size, [])
+    step = batching(body, mapped, outs, size)
     return record_closed(f"vmap({body.name})", step, examples_over(body, mapped, size))
 
 

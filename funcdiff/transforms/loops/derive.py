@@ -16,20 +16,19 @@ from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.loops.body import (
     Body,
     Lifted,
-    active_outputs,
     apply_body,
     as_body,
     key_of_step,
     live,
     make_body,
     merged,
-    needed_inputs,
     record_body,
     record_closed,
     types_of,
 )
 from funcdiff.transforms.loops.counters import counted_back, counters
 from funcdiff.transforms.loops.cut import minimum_cut
+from funcdiff.transforms.loops.dependence import active_outputs, needed_inputs
 from funcdiff.transforms.loops.interpret import example_outputs
 from funcdiff.transforms.loops.loop import Loop
 from funcdiff.transforms.loops.stack import Stack

@@ -11,7 +11,8 @@ from funcdiff.core.tape import Record, Variable, variables
 
 def is_write(record: Record) -> bool:
     """Tell whether a record gives a changed copy of its first operand."""
-    return record.primitive in (REGISTRY["put"], REGISTRY["update_at"])
+    name = record.primitive.name
+    return name in ("put", "update_at") and record.primitive is REGISTRY[name]
 
 
 def reads_first(records: Sequence[Record]) -> list[Record]:

@@ -10,7 +10,7 @@ import numpy as np
 from funcdiff.core.array_type import type_of
 from funcdiff.core.primitive import General
 from funcdiff.core.recording import TracedArray, newest
-from funcdiff.transforms.loops.batched import batched
+from funcdiff.transforms.loops.batched import batched, differing
 from funcdiff.transforms.loops.body import types_of
 from funcdiff.transforms.loops.derive import (
     Back,
@@ -43,6 +43,10 @@ class Rules:
         spec, active = self.spec, spread(self.spec, flags)
         trips = [False] * (spec.cond is not None)
         return [*active[: spec.carries], *collected_active(spec, active), *trips]
+
+    def differing(self, flags: Sequence[bool]) -> list[bool]:
+        """Tell which results differ from example to example if these operands do."""
+        return differing(self.spec, flags)
 
     def reverse(self, level: int, _primitive: General, values: Sequence[Any], places: Sequence[int]) -> Any:
         """Run the loop and save what its reverse sweep reads; return the primitive to record and the results."""
