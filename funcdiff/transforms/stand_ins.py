@@ -1,4 +1,4 @@
-"""Stand-ins for what primitives make of large arrays: memory of the right type and layout, which nobody touches.
+"""Stand-ins for what primitives make of large arrays: addresses of the right type and layout.
 
 How a result lies in memory NumPy decides by the strides of the operands.  So it is asked of a small twin: the primitive
 applied to no more than two elements along each axis.
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from funcdiff.primitives.indexing import HOLE
+from funcdiff.transforms.untouched import untouched
 
 LARGE = 1 << 15  # elements from which an array is not computed
 BROADCASTING = frozenset(["scale", "where"])  # besides NumPy's ufuncs
@@ -47,26 +48,26 @@ def stand_in(primitive: Any, values: Sequence[Any], params: dict[str, Any], know
     if name == "sum_to":
         return _summed(primitive.impl, values[0], params["shape"])
     if name == "astype":
-        return np.empty_like(values[0], params["dtype"]) if type(values[0]) is np.ndarray else None
+        return _copied(values[0], params["dtype"]) if type(values[0]) is np.ndarray else None
     if name == "gather":
         return _gathered(primitive.impl, values, params["template"]) if all(known[1:]) else None
     if name in ADDING:  # the places are those of what has been read
-        return np.zeros(params["shape"], values[0].dtype)
+        return untouched(params["shape"], values[0].dtype)
     function = primitive.impl
     is_elementwise = isinstance(function, np.ufunc) and function.signature is None
     if params or not (is_elementwise or name in BROADCASTING):
         return None
-    made = function(
-        *[v.dtype.type(1) if type(v) is np.ndarray else v for v in values]
-    )  # reading touches memory
+    made = function(*[v.dtype.type(1) if type(v) is np.ndarray else v for v in values])
     if isinstance(made, tuple) or made.dtype.kind not in ("fcb" if name in RAISING else "fcbiu"):
         return None
-    if name == "scale":
-        return np.empty(np.broadcast_shapes(*map(np.shape, values)), made.dtype)
-    operands: list[Any] = [*map(np.asarray, values), None]
+    shapes = [np.shape(v) for v in values]
+    shape = shapes[0] if shapes.count(shapes[0]) == len(shapes) else np.broadcast_shapes(*shapes)
+    if name == "scale" or all(type(v) is not np.ndarray or v.flags.c_contiguous for v in values):
+        return untouched(shape, made.dtype)
+    operands: list[Any] = [*[_twin(np.asarray(v)) for v in values], None]
     flags: list[Any] = [["readonly"]] * len(values) + [["writeonly", "allocate"]]
     dtypes: list[Any] = [*[None] * len(values), made.dtype]
-    return np.nditer(operands, (), flags, dtypes, order="K").operands[-1]
+    return _like(np.nditer(operands, (), flags, dtypes, order="K").operands[-1], shape)
 
 
 def _twin(x: np.ndarray) -> Any:
@@ -83,8 +84,12 @@ def _like(small: Any, shape: Sequence[int]) -> Any:
     if not shape:
         return small
     order = sorted(range(len(shape)), key=lambda axis: -small.strides[axis])
-    made = np.empty([shape[axis] for axis in order], small.dtype)
-    return made.transpose(np.argsort(order))
+    made = untouched([shape[axis] for axis in order], small.dtype)
+    return made if order == [*range(len(shape))] else made.transpose(np.argsort(order))
+
+
+def _copied(x: np.ndarray, dtype: Any) -> Any:
+    return _like(np.empty_like(_twin(x), dtype), x.shape)
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -142,12 +147,12 @@ def _moved(name: str, values: Sequence[Any], params: dict[str, Any]) -> Any:
     match name:
         case "copy":
             plain = not params.get("lead") and params.get("order", "K") == "K" and 0 not in x.strides
-            return np.empty_like(x) if plain else None
+            return _copied(x, x.dtype) if plain else None
         case "reshape":
             try:
                 x.reshape(params["shape"], copy=False)
             except ValueError:  # it is no view, or none of so many elements
-                return np.empty(params["shape"], x.dtype) if math.prod(params["shape"]) == x.size else None
+                return untouched(params["shape"], x.dtype) if math.prod(params["shape"]) == x.size else None
             return None
     if not all(v.flags.c_contiguous for v in values):
         return None
@@ -156,4 +161,4 @@ def _moved(name: str, values: Sequence[Any], params: dict[str, Any]) -> Any:
         shape.insert(axis, len(values))
     else:
         shape[axis] = sum(v.shape[axis] for v in values)
-    return np.empty(shape, x.dtype)
+    return untouched(shape, x.dtype)

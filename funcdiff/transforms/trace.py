@@ -28,6 +28,7 @@ from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.kept_constants import KeptConstants, taken
 from funcdiff.transforms.sketch import Sketch, sketching
 from funcdiff.transforms.stand_ins import LARGE, any_large, stand_in
+from funcdiff.transforms.untouched import untouched
 
 _NUMBER = ArrayType((), np.dtype(np.float64))
 _SCALARS = frozenset(
@@ -273,7 +274,7 @@ class TraceRecorder(Recorder):
         if not is_sketched or not any_large([x.value]):
             mutation.update(x, self.lower(value), path)
         elif not x.value.flags.writeable:
-            x.value = np.empty_like(x.value)  # as the copy would lie that is written into
+            x.value = untouched(x.value.shape, x.value.dtype)  # where a copy would be written into
         if any(isinstance(a, Variable) for a in atoms):
             x.place = self._record(primitive, atoms, params, x.value).place
             if is_sketched:

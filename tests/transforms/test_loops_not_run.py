@@ -1,5 +1,7 @@
 """Recording runs no loops and computes no large arrays, unless Python's control flow asks for what they give."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Literal
 from funcdiff.core.trees import flatten
 from funcdiff.primitives.indexing import HOLE
-from funcdiff.transforms import sketch, stand_ins
+from funcdiff.transforms import sketch, stand_ins, untouched
 from funcdiff.transforms.loops import derive, loop
 
 
@@ -511,3 +513,25 @@ def test_a_step_is_recorded_once_for_the_loops_there_and_back(recorded, runs):
         fd.trace(g)(0.5)
         assert len(recorded) == steps
     assert runs == []
+
+
+def test_arrays_that_nobody_touches(monkeypatch):
+    monkeypatch.setattr(untouched, "RANGE", 1 << 20)
+    monkeypatch.setattr(untouched, "_range", untouched._Range())
+    made = [
+        untouched.untouched(shape, dtype)
+        for shape in ((300, 200), (1 << 16,), (0,), (9,))
+        for dtype in (float, int, "c16")
+    ]
+    for n, x in enumerate(made):
+        assert x.flags.c_contiguous
+        assert x.flags.aligned
+        assert x.flags.writeable
+        x[...] = n
+    assert [x.dtype.kind for x in made] == 4 * ["f", "i", "c"]
+    assert all((x == n).all() for n, x in enumerate(made))
+    if sys.platform == "linux":
+        addresses = untouched._range.addresses
+        assert addresses() is not None
+        del made, x
+        assert addresses() is None  # with the last array

@@ -89,7 +89,9 @@ def _exports(module: str) -> Any:
         if spec is not None and spec.loader is not None:
             found = module_from_spec(spec)
             spec.loader.exec_module(found)
-            sys.modules.pop(name, None)  # where the import of the package finds it, it would not be an attribute of it
+            sys.modules.pop(
+                name, None
+            )  # where the import of the package finds it, it would not be an attribute of it
             return found.__dict__["__pyx_capi__"]
     return import_module(name).__dict__["__pyx_capi__"]
 
