@@ -90,3 +90,4 @@ class Guard:
     position: int  # how many records stand before it
     line: str = ""
     answers: tuple[bool, ...] = ()  # that are counted
+    visit: Any = None  # what was known of Python's state, where somebody looked

@@ -23,6 +23,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     backend: str = "auto",
+    free_loops: bool = False,
 ) -> Callable[..., Any]:
     """Make the function that runs `f` compiled.
 
@@ -42,6 +43,10 @@ def jit(
     backend : {"auto", "numpy", "native"}, default "auto"
         "native" compiles to machine code, with llvmlite (``pip install "funcdiff[jit]"``); "numpy" generates NumPy
         source; "auto" stands for the first of them that works here.
+    free_loops : bool, default False
+        Say that the number of steps of every Python ``while`` that asks for values depends on traced values alone. One that
+        shows no sign of the contrary while it is recorded is then one program for any number of steps, as
+        `fd.while_loop` is, instead of one for each number.
 
     Returns
     -------
@@ -59,7 +64,8 @@ def jit(
     Warns
     -----
     PerformanceWarning
-        When called, if the paths of Python's control flow go on multiplying.
+        When called, if the paths of Python's control flow go on multiplying, or if with `free_loops` a loop is seen
+        to depend on something else than traced values; it is recorded as without.
 
     Notes
     -----
@@ -90,8 +96,10 @@ def jit(
         "static_argnums": static_argnums,
         "static_argnames": static_argnames,
         "backend": backend,
+        "free_loops": free_loops,
     }
-    compiled = Compiled(f, Statics(f, static_argnums, static_argnames), _chosen(backend))
+    statics = Statics(f, static_argnums, static_argnames)
+    compiled = Compiled(f, statics, _chosen(backend), free_loops)
     return Jitted(f, compiled, settings)
 
 

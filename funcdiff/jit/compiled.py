@@ -19,6 +19,7 @@ from funcdiff.core.trees import LEAF, flatten, path_name
 from funcdiff.jit import loops as _loops  # noqa: F401  # compiles the bodies of long loops
 from funcdiff.jit.captures import Captures
 from funcdiff.jit.derived import example, is_tangled
+from funcdiff.jit.evidence import Evidence
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
 from funcdiff.jit.nesting import nesting_of
@@ -30,7 +31,7 @@ from funcdiff.jit.signature import NUMBERS, Signature, Statics
 from funcdiff.jit.source import Unsteady
 from funcdiff.transforms.reverse import ROLLING
 from funcdiff.transforms.sweeps import writes_program
-from funcdiff.transforms.trace import trace
+from funcdiff.transforms.trace import EVIDENCE, trace
 
 SIGNATURES = 256  # kept per function
 CHANGES = 8  # of what is captured, after each of which programs are recorded anew; then there is a warning
@@ -67,10 +68,14 @@ class Entry:
 class Compiled:
     """A jitted function's programs."""
 
-    def __init__(self, f: Callable[..., Any], statics: Statics, backend: str) -> None:
+    def __init__(
+        self, f: Callable[..., Any], statics: Statics, backend: str, free_loops: bool = False
+    ) -> None:
         self.f = f
         self.statics = statics
         self.backend = backend
+        self.free_loops = free_loops
+        self.warned: set[str] = set()  # lines of loops that are not free
         self.install: Callable[[Any, Any], None] = lambda native, captured: None
         self.name = errors.function_name(f)
         self.entries: dict[Any, Entry] = {}
@@ -260,6 +265,8 @@ class Compiled:
                 full[n] = full[n].item()
 
         def flat(*leaves: Any) -> Any:
+            if evidence is not None:
+                evidence.begin(leaves)
             now = list(full)
             for n, leaf in zip(places, leaves, strict=True):
                 now[n] = leaf
@@ -274,7 +281,8 @@ class Compiled:
 
         flat.__qualname__ = self.name
         drawn = self.captures.random_states()
-        tape = self._trace(flat, values)
+        evidence = Evidence() if self.free_loops else None
+        tape = self._trace(flat, values, evidence)
         for n, x in (*signature.objects, *chain(*signature.static[:2])):
             if hasattr(x, "__dict__"):
                 self.objects[id(x)] = (x, f"argument {n}")
@@ -288,28 +296,34 @@ class Compiled:
             )
         if caught or is_tangled(tape):  # which other inputs raise what the function catches, no guard knows
             return None
+        if evidence is not None:
+            evidence.warn(self.name, self.warned)
         tape = roll(tape, WORTH[self.backend])
         names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
         tape = replace(tape, input_names=tuple(names[n] for n in places))
         tree = trees[-1]
+        is_free = evidence is not None and evidence.found
         if self.backend == "numpy":
-            return Path(Program(tape), tree)
-        return Path(Program(tape, self.backend, nesting_of(tree), _is_strong(tape)), tree)
+            return Path(Program(tape), tree, is_free)
+        return Path(Program(tape, self.backend, nesting_of(tree), _is_strong(tape)), tree, is_free)
 
-    def _trace(self, flat: Callable[..., Any], values: list[Any]) -> Tape:
+    def _trace(self, flat: Callable[..., Any], values: list[Any], evidence: Evidence | None) -> Tape:
         """Record the program, what is to be differentiated of it with loops in the place of repeated blocks."""
-        rolling = Rolling(WORTH[self.backend] // 4)
+        rolling = Rolling(WORTH[self.backend] // 4, evidence)
+        looking = EVIDENCE.set(evidence)
         token = ROLLING.set(rolling)
         try:
             tape = trace(flat)(*values)
+            if rolling.used:
+                try:
+                    tape.validate()
+                except errors.TapeError:  # a value of what was rolled has been kept elsewhere
+                    ROLLING.set(None)
+                    tape = trace(flat)(*values)
         finally:
             ROLLING.reset(token)
-        if rolling.used:
-            try:
-                tape.validate()
-            except errors.TapeError:  # a value of what was rolled has been kept elsewhere
-                return trace(flat)(*values)
-        return tape
+            EVIDENCE.reset(looking)
+        return tape if evidence is None else evidence.close(tape)
 
     @staticmethod
     def _has_python_numbers(signature: Signature) -> bool:

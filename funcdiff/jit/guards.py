@@ -29,9 +29,10 @@ LIMIT = 64  # paths kept per signature
 class Path:
     """A program, and what its guards ask for."""
 
-    def __init__(self, program: Program, out_tree: Any) -> None:
+    def __init__(self, program: Program, out_tree: Any, is_free: bool = False) -> None:
         self.program = program
         self.out_tree = out_tree
+        self.is_free = is_free  # whether loops in it take any number of steps
         guards = program.recorded.guards
         seen = [guard.answers or (_key(guard.value),) for guard in guards]
         self.keys = tuple(key for answers in seen for key in answers)
@@ -71,12 +72,13 @@ class _Node:
 
 
 class Paths:
-    """The tree."""
+    """The tree, and beside it the paths with loops that take any number of steps: their guards tell nothing of others."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.root = _Node()
         self.order: dict[Path, None] = {}  # least recently used first
+        self.free: dict[Path, None] = {}  # those beside the tree, likewise
         self.recent: Path | None = None
         self.warned = False
         self.wasted = 0  # how often lately a recorded path was not met again
@@ -89,23 +91,30 @@ class Paths:
 
     def find(self, run: Callable[[Path], Any]) -> tuple[Path, Any] | None:
         """Return the path whose guards hold, and what running it gave; None if there is no such path."""
-        path = self.recent
+        for free in reversed(list(self.free)):
+            out = run(free)
+            if type(out) is not Miss:
+                return self._found(free, out)
+        path = self.root.recent
         agreed = -1
         while path is not None:
             out = run(path)
             if type(out) is not Miss:
-                if path is not self.recent:
-                    with self.lock:
-                        self._use(path)
-                if self.wasted:
-                    self.wasted -= 1
-                return path, out
+                return self._found(path, out)
             place, key = path.met(out)
             if place <= agreed:  # cannot be, as both paths compute alike up to there
                 return None
             agreed = place
             path = self._other(path, place, key)
         return None
+
+    def _found(self, path: Path, out: Any) -> tuple[Path, Any]:
+        if path is not self.recent:
+            with self.lock:
+                self._use(path)
+        if self.wasted:
+            self.wasted -= 1
+        return path, out
 
     def _other(self, path: Path, place: int, found: Any) -> Path | None:
         """Return the last used path that agrees with another up to a key, and there with what was found."""
@@ -133,6 +142,10 @@ class Paths:
         self.recent = path
         self.order.pop(path, None)
         self.order[path] = None
+        if path.is_free:
+            self.free.pop(path, None)
+            self.free[path] = None
+            return
         node = self.root
         node.recent = path
         for key, line in zip(path.keys, path.lines, strict=True):
@@ -142,6 +155,9 @@ class Paths:
 
     def _drop(self, path: Path) -> None:
         self.order.pop(path, None)
+        if path.is_free:
+            self.free.pop(path, None)
+            return
         trail = [self.root]
         for key in path.keys:
             child = trail[-1].children.get(key)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.tape import Guard, Literal, Tape, Variable, variables
 from funcdiff.core.trees import flatten
+from funcdiff.jit.evidence import Evidence
 from funcdiff.jit.passes.roll import roll
 from funcdiff.transforms.custom_call import Call
 from funcdiff.transforms.loops.body import apply_record
@@ -19,9 +20,16 @@ from funcdiff.transforms.trace import TraceRecorder
 class Rolling:
     """What reverse mode asks while `jit` records: whether what it is to differentiate can be shorter."""
 
-    def __init__(self, least: int) -> None:
+    def __init__(self, least: int, evidence: Evidence | None = None) -> None:
         self.least = least
+        self.evidence = evidence
         self.used = False
+
+    def shorter(self, tape: Tape, names: Mapping[int, Variable] | None = None) -> Tape:
+        """Return a tape with loops: free ones where there is evidence of them, and blocks that are repeated."""
+        if self.evidence is not None:
+            tape = self.evidence.free(tape, names)
+        return roll(tape, self.least)
 
     def begin(self, values: Sequence[Any]) -> Part | None:
         """Note where a program stands before a function of values of it is run."""
@@ -56,7 +64,7 @@ class Part:
             return None
         records = recorder.records[self.records :]
         guards = [replace(g, position=g.position - self.records) for g in recorder.guards[self.guards :]]
-        if len(records) < self.rolling.least:
+        if len(records) < self.rolling.least and not any(g.visit for g in guards):
             return None
         made = {v.number for r in records for v in r.outputs}
         results = [recorder.atom(o) for o in recording.outputs]
@@ -80,7 +88,7 @@ class Part:
             in_tree,
             out_tree,
         )
-        shorter = roll(tape, self.rolling.least)
+        shorter = self.rolling.shorter(tape)
         if shorter is tape:
             return None
         self.rolling.used = True

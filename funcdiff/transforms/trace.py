@@ -35,6 +35,8 @@ _SCALARS = frozenset(
     {bool, int, complex, *(t for t in np.sctypeDict.values() if np.dtype(t).kind in "biufc")}
 )
 _writing: ContextVar[list[Any] | None] = ContextVar("funcdiff programs being written", default=None)
+EVIDENCE: ContextVar[Any] = ContextVar("funcdiff evidence", default=None)
+"""What looks at Python's state where control flow asks for a value; set while `jit` records with `free_loops`."""
 
 
 def is_writing() -> bool:
@@ -72,6 +74,7 @@ class TraceRecorder(Recorder):
         self.flat: set[int] = set()  # variables without a derivative, in the records that have been looked at
         self.looked_at = 0
         self.token: Token[list[Any] | None] | None = None
+        self.evidence = EVIDENCE.get()
 
     def __enter__(self) -> Self:
         kept = _writing.get()
@@ -239,7 +242,10 @@ class TraceRecorder(Recorder):
                 self.sketch.settle()
             value = self.lower(x)
             seen = np.array(innermost(value))
-            self.guards.append(Guard(self.variables[x.place], seen, len(self.records), errors.user_line()))
+            asked = Guard(self.variables[x.place], seen, len(self.records), errors.user_line())
+            if self.evidence is not None:
+                asked = replace(asked, visit=self.evidence(self))
+            self.guards.append(asked)
             return value
         return x.value
 

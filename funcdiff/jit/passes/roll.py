@@ -154,7 +154,7 @@ class Roller:
             results += [self._variable(x.type) for x in answers]
             outputs[len(keys) : len(keys)] = answers
             self.counted[block.first_guard] = self._guard(block, results[-1])
-        body = _rolled_body(steps.close(outputs))
+        body = rolled_body(steps.close(outputs))
         spec = Loop(body, None, len(results), len(invariant), count)
         columns = {q: self._variable(ArrayType((count, *kinds[q].shape), kinds[q].dtype)) for q in collected}
         self.records.append(
@@ -214,7 +214,7 @@ class Roller:
         return out
 
 
-def _rolled_body(body: Body) -> Body:
+def rolled_body(body: Body) -> Body:
     """Return the body of a loop with the loops in it found."""
     tape = Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
     return as_body(roll(tape, LEAST_AGAIN))
