@@ -168,6 +168,7 @@ class Joint:
     outputs: list[Atom]
     pulled: list[Atom]
     examples: list[Any]  # of all variables, by number
+    names: dict[int, int]  # of the values of the step
 
 
 def joint(spec: Loop, active: Flags, wanted: Flags) -> Joint:
@@ -212,7 +213,8 @@ def joint(spec: Loop, active: Flags, wanted: Flags) -> Joint:
     n = len(body.outputs)
     seeds = scatter(inputs[size : size + len(results)], [k in results for k in range(n)])
     seeds += inputs[size + len(results) :]
-    return Joint(inputs[:size], seeds, *parts, outputs[:n], outputs[n:], recorder.examples)
+    names = _names(body, inputs[:size], parts[0])
+    return Joint(inputs[:size], seeds, *parts, outputs[:n], outputs[n:], recorder.examples, names)
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,6 @@ def _there(spec: Loop, active: Flags) -> There:
         saved = minimum_cut(program.early, carries, needed)
     order = {v.number: v for v in (*program.inputs, *(v for r in program.early for v in r.outputs))}
     numbers = [n for n in order if n in saved]
-    names = _names(body, program)
     new = make_body(
         body.name,
         program.inputs,
@@ -260,7 +261,7 @@ def _there(spec: Loop, active: Flags) -> There:
     of_back = (*program.inputs, *variables(program.seeds), *variables(program.pulled))
     read = {*numbers, *(v.number for v in of_back)}
     program = replace(program, examples=[e if n in read else None for n, e in enumerate(program.examples)])
-    return There(spec._replace(body=new), [names[n] for n in numbers], active, program)
+    return There(spec._replace(body=new), [program.names[n] for n in numbers], active, program)
 
 
 def _read_late(program: Joint) -> list[Variable]:
@@ -271,13 +272,13 @@ def _read_late(program: Joint) -> list[Variable]:
     return list({v.number: v for v in read if v.number not in made}.values())
 
 
-def _names(body: Body, program: Joint) -> dict[int, int]:
+def _names(body: Body, inputs: Sequence[Variable], early: Sequence[Record]) -> dict[int, int]:
     """Name the values of a step by how they are made, whatever is wanted of its pullback."""
     table: dict[Any, int] = body.derived.setdefault("names", {})
-    names = {v.number: table.setdefault(n, len(table)) for n, v in enumerate(program.inputs)}
-    for r in program.early:
-        inputs = [("value", names[a.number]) if isinstance(a, Variable) else a for a in r.inputs]
-        key = key_of_step(r, inputs, contents=True)  # constants are copied with every recording
+    names = {v.number: table.setdefault(n, len(table)) for n, v in enumerate(inputs)}
+    for r in early:
+        read = [("value", names[a.number]) if isinstance(a, Variable) else a for a in r.inputs]
+        key = key_of_step(r, read, contents=True)  # constants are copied with every recording
         for n, v in enumerate(r.outputs):
             names[v.number] = table.setdefault((key, n), len(table))
     return names
@@ -362,8 +363,9 @@ def _back_by(spec: Loop, way: There, program: Joint, carried: Flags, collected: 
     sums = [n for n in places if c <= n < v]
     results = [pulled[n] for n in range(c) if carried[n]] + [pulled[n] for n in sums]
     of_stacked = [pulled[n] for n in places if n >= v]
-    names = _names(as_body(spec.body), program)
-    known = {names[o.number]: o for o in (*program.inputs, *(o for r in program.early for o in r.outputs))}
+    known = {
+        program.names[o.number]: o for o in (*program.inputs, *(o for r in program.early for o in r.outputs))
+    }
     saved = {known[n].number for n in way.saved if n in known}
     needed = _closure(program, _read_late(program), saved)
     counted = {n: by for n, by in counters(spec).items() if program.inputs[n].number in needed}
