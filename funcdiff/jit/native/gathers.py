@@ -320,7 +320,7 @@ def _known(low: Lowering, item: Any, key: Any, places: Callable[[], Any]) -> Arr
     """Return the array of known places; the same for the same index of the tape."""
     found = low.places.get((id(item), key))
     if found is None:
-        literal = Literal(np.ascontiguousarray(places(), np.int64))
+        literal = Literal(np.array(places(), np.int64, order="C"))
         found = low.places[id(item), key] = (
             literal,
             low.array(literal),

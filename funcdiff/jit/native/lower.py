@@ -211,9 +211,7 @@ class Lowering:
             pairs = zip(value.shape, few.shape, strict=True)
             layout = tuple(UNIFORM if n != m else COMPONENT for n, m in pairs)
             return computed(type_, straight, layout, constants(few, of))
-        held = np.ascontiguousarray(value)
-        if np.shares_memory(held, value):
-            held = held.copy()
+        held = np.ascontiguousarray(value)  # a tape's constants are its own, and nobody writes to them
         base = self.base(f"{self.name}.constant{len(self.bases)}", type_, -1, held)
         memory = Memory(base, of, value.shape, contiguous_strides(value.shape, BYTES[of]))
         return arrays.in_memory(type_, memory, 0)
