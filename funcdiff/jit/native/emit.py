@@ -212,9 +212,7 @@ class Emitter(Lines):
                 continue
             if node.op == "load":
                 memory, offset, _ = node.detail
-                at = self.let(
-                    f"getelementptr i8, ptr {self.pointer(memory.base)}, i64 {memory.offset + offset}"
-                )
+                at = self.shifted(self.pointer(memory.base), memory.offset + offset)
                 node.text = self.from_memory(self.let(f"load {IN_MEMORY[node.kind]}, ptr {at}"), node.kind)
                 continue
             if node.op == "branch":
@@ -228,9 +226,7 @@ class Emitter(Lines):
             self.fill(memory, value)
             self.loops.append((start, len(self.lines)))
         for store in group.stores:
-            at = self.let(
-                f"getelementptr i8, ptr {self.pointer(store.memory.base)}, i64 {store.memory.offset + store.offset}"
-            )
+            at = self.shifted(self.pointer(store.memory.base), store.memory.offset + store.offset)
             self.put(f"store {self.to_memory(self.scalar(store.node), store.node.kind)}, ptr {at}")
         for node, value in group.guards:
             self._guard(node, value)
@@ -245,8 +241,8 @@ class Emitter(Lines):
                 return self._place(args[0], node.detail)
             case "fetch":
                 memory, start, _ = node.detail
-                at = f"getelementptr i8, ptr {self.pointer(memory.base)}, i64 {memory.offset + start}"
-                at = self.let(f"getelementptr i8, ptr {self.let(at)}, i64 {args[0]}")
+                at = self.shifted(self.pointer(memory.base), memory.offset + start)
+                at = self.shifted(at, args[0])
                 return self.from_memory(self.let(f"load {IN_MEMORY[node.kind]}, ptr {at}"), node.kind)
             case "address":
                 return self.let(f"getelementptr i8, ptr {self.pointer(node.detail)}, i64 {args[0]}")
@@ -290,8 +286,7 @@ class Emitter(Lines):
             if isinstance(a, str):
                 arguments.append(a)
             else:
-                at = self.let(f"getelementptr i8, ptr {self.pointer(a[0])}, i64 {a[1]}")
-                arguments.append(f"ptr {at}")
+                arguments.append(f"ptr {self.shifted(self.pointer(a[0]), a[1])}")
         self.work += call.work
         self.elsewhere += call.work
         self.fail_unless_zero(self.let(f"call i32 @{call.function}({', '.join(arguments)})"))
@@ -311,9 +306,7 @@ class Emitter(Lines):
                 arguments.append(a)
             else:
                 base, offset = a
-                arguments.append(
-                    f"ptr {self.let(f'getelementptr i8, ptr {self.pointer(base)}, i64 {offset}')}"
-                )
+                arguments.append(f"ptr {self.shifted(self.pointer(base), offset)}")
         name = f"fd.{call.operation}.{call.kind}"
         self.symbols[name] = blas.entry(call.operation, call.kind)[1]
         self.work += call.work
@@ -352,7 +345,7 @@ class Emitter(Lines):
     def fill(self, memory: Memory, value: Any) -> None:
         """Set all of a block of memory that is contiguous to one number."""
         count = math.prod(memory.shape)
-        at = self.let(f"getelementptr i8, ptr {self.pointer(memory.base)}, i64 {memory.offset}")
+        at = self.shifted(self.pointer(memory.base), memory.offset)
         if value == 0 and math.copysign(1, value) > 0:
             self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
             self.put(

@@ -32,6 +32,27 @@ def share(groups: Sequence[Group], bases: list[Base], results: Sequence[Base]) -
     return bases
 
 
+def replaces(groups: Sequence[Group], old: str, new: str) -> bool:
+    """Tell whether groups read one array for the last time where they write another, element by element.
+
+    Then both may lie in the same place. The arrays are known by the names of their memory.
+    """
+    touched = [{b.root.name for b in _touched(g)} for g in groups]
+    writer = next((n for n, names in enumerate(touched) if new in names), len(groups))
+    if writer == len(groups) or any(old in names for names in touched[writer + 1 :]):
+        return False
+    group = groups[writer]
+    reads = [n.detail for n in group.nodes if n.op == "load" and n.detail[0].base.name == old]
+    if sum(b.root.name == old for b in _touched(group)) > len(reads):
+        return False  # in another way than element by element
+    if not reads or not group.space:
+        return True  # straight code reads before it writes
+    stores = [s for s in group.stores if s.memory.base.name == new]
+    if sum(b.root.name == new for b in _touched(group)) > len(stores):
+        return False
+    return {_place(*r) for r in reads} <= {_place(s.memory, s.offset, s.strides) for s in stores}
+
+
 def _touched(group: Group) -> Iterator[Base]:
     """Yield the memory that a group reads and writes."""
     for node in group.nodes:

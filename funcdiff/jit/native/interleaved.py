@@ -116,9 +116,7 @@ class Interleaved:
         rows, key = self.loops.rows, (id(base), start)
         first = rows.get(key)
         if first is None:
-            first = rows[key] = out.let(
-                f"getelementptr i8, ptr {out.pointer(base)}, i64 {start}", self.loops.by_depth[0]
-            )
+            first = rows[key] = out.shifted(out.pointer(base), start, self.loops.by_depth[0])
         i = out.let(f"mul i64 {self.loops.index[-1]}, {count}", lines)
         return out.let(f"getelementptr {self.loops.type_of(of)}, ptr {first}, i64 {i}", lines)
 

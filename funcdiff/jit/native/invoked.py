@@ -10,7 +10,7 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array
-from funcdiff.jit.native.emit import Emitter
+from funcdiff.jit.native.emit import ALIGNMENT, Emitter
 from funcdiff.jit.native.handlers import kind_of
 from funcdiff.jit.native.kernel import Kernel
 from funcdiff.jit.native.loop_body import BodyLowering
@@ -39,7 +39,7 @@ class FunctionText(Emitter):
 
     def load(self, name: str, kind: str, pointer: str, offset: int) -> None:
         """Load a number and call it by a name."""
-        at = self.let(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+        at = self.shifted(pointer, offset)
         if kind == "i1":
             byte = self.let(f"load i8, ptr {at}")
             self.put(f"{name} = icmp ne i8 {byte}, 0")
@@ -48,7 +48,7 @@ class FunctionText(Emitter):
 
     def keep(self, text: str, kind: str, pointer: str, offset: int) -> None:
         """Store a number."""
-        at = self.let(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+        at = self.shifted(pointer, offset)
         self.put(f"store {self.to_memory(text, kind)}, ptr {at}")
 
 
@@ -62,7 +62,9 @@ class Function:
         self.stage = 0
         self.parameters: list[str] = []
         self.arguments: list[Any] = []
-        self.passed: dict[int, str] = {}
+        self.passed: dict[int, Memory] = {}
+        self.pointers: dict[int, str] = {}  # of parameters, by the memory they point to
+        self.blocks: dict[str, Base] = {}
         self.memories: list[Base] = []
         self.functions: list[Kernel] = []
         self.uses_stacks = False
@@ -70,14 +72,24 @@ class Function:
 
     def parameter(self, memory: Memory) -> str:
         """Return the pointer to memory of the caller's."""
-        name = f"%p{len(self.parameters)}"
-        self.parameters.append(f"ptr noalias {name}")
-        self.arguments.append((memory.base, memory.offset))
-        self.memories.append(memory.base)
+        return self.out.shifted(self.pointer(memory.base), memory.offset)
+
+    def pointer(self, base: Base) -> str:
+        """Return the pointer to a block of memory of the caller's."""
+        name = self.pointers.get(id(base))
+        if name is None:
+            name = self.pointers[id(base)] = f"%p{len(self.parameters)}"
+            self.parameters.append(f"ptr noalias {name}")
+            self.arguments.append((base, 0))
+            self.memories.append(base)
         return name
 
     def operand(self, x: Array) -> str:
         """Return the pointer to an operand, which has no gaps."""
+        return self.parameter(self.given(x))
+
+    def given(self, x: Array) -> Memory:
+        """Return the memory of an operand, which has no gaps."""
         found = self.passed.get(id(x))
         if found is None:
             self.kept_alive.append(x)
@@ -88,8 +100,20 @@ class Function:
                 ready = self.low.write(arrays.in_memory(x.type, memory, ready), copied)
                 memory = copied
             self.stage = max(self.stage, ready)
-            found = self.passed[id(x)] = self.parameter(memory)
+            found = self.passed[id(x)] = memory
         return found
+
+    def part(self, type_: ArrayType, of: str) -> Memory:
+        """Return a part of memory of the caller's that small arrays share: one pointer is enough for them all.
+
+        A pointer for each would not fit in the registers: the LSTM of GradBench with 6 layers has 200.
+        """
+        if of not in self.blocks:
+            self.blocks[of] = self.low.base(f"m{len(self.low.bases)}", ArrayType((0,), np.dtype(float)), -1)
+        base, kind = self.blocks[of], kind_of(type_)
+        start = -(-base.size // ALIGNMENT) * ALIGNMENT
+        base.size = start + type_.size * BYTES[kind]
+        return Memory(base, kind, type_.shape, arrays.contiguous_strides(type_.shape, BYTES[kind]), start)
 
     def new(self, type_: ArrayType) -> Memory:
         """Return new memory of the caller's."""

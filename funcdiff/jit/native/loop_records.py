@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from funcdiff.core.array_type import ArrayType
-from funcdiff.core.tape import Record, Tape, Variable, bodies
+from funcdiff.core.tape import Record, Tape, Variable, bodies, variables
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array, Stacked
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
+from funcdiff.jit.native.in_place import replaces
 from funcdiff.jit.native.invoked import OUTSIDE, Function
 from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared, prepared_weak
 from funcdiff.jit.native.loop_text import Buffer, LoopText, Numbers, Owned, Read, Written
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, Node
+from funcdiff.jit.native.nodes import BYTES, Group, Node
 from funcdiff.jit.native.operations import literal
 from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.plain_products import Weak
+from funcdiff.jit.native.spaces import UNROLLED
 from funcdiff.jit.native.stacks import BYTES_OF_STACK, WORDS
 from funcdiff.jit.native.wrapper import RELEASE
 from funcdiff.transforms.loops.counters import counters
@@ -53,6 +55,7 @@ class _LoopFunction(LoopText):
         super().__init__(spec, f, body, weak)
         self.lowerings = [self.body]
         self.counters = counters(spec)
+        self.returned = {v.number for v in variables(low.tape.outputs)}
         if self.spec.cond is not None:
             condition = prepared(self.spec.cond)
             name = f"{self.f.name}.cond"
@@ -77,6 +80,9 @@ class _LoopFunction(LoopText):
             one.records()
         made = self._results()
         groups = [f.lowered(one) for one in self.lowerings]
+        for n, x in enumerate(carry):
+            if isinstance(self.carried[n], Buffer):
+                made[n] = self._buffer(n, x, groups[0])
         self.write(groups)
         work = self.out.work * spec.length if spec.length is not None else RELEASE
         return f.invoke(made, work)
@@ -125,7 +131,7 @@ class _LoopFunction(LoopText):
             assert own is not None
             own.base.owned = True
         else:
-            self.carried.append(Buffer(type_, f"c{n}", self.f.operand(x)))
+            self.carried.append(Buffer(type_, f"c{n}"))
             self._enter(n, lambda one: one.argument(f"c{n}", type_, OUTSIDE))
 
     def _counted(self, n: int, start: list[Node] | None) -> tuple[int, int] | None:
@@ -203,7 +209,9 @@ class _LoopFunction(LoopText):
                 (text,) = self._load(f"full{n}", x.type, self.f.operand(x))
                 self._enter(place, lambda one: one.full(type_, text))
             return
-        self.read.append(Read(name, self.f.operand(x), type_.size * BYTES[kind_of(type_)]))
+        memory = self.f.given(x)
+        size = type_.size * BYTES[kind_of(type_)]
+        self.read.append(Read(name, self.f.pointer(memory.base), size, memory.offset))
         self._enter(place, lambda one: one.argument(name, type_, OUTSIDE))
 
     # --- results ---------------------------------------------------------------------------------
@@ -226,14 +234,14 @@ class _LoopFunction(LoopText):
                     one.other = f.parameter(f.new(one.type))
                     body.output(x, body.outside(one.other[1:], one.type, OUTSIDE))
                 continue
+            if isinstance(one, Buffer):
+                body.output(x, body.outside(one.following, one.type, OUTSIDE))
+                made.append(x)  # where it lies is found when all groups are known
+                continue
             memory = f.new(one.type)
             one.to = f.parameter(memory)
+            one.following = body.numbers(x)
             made.append(arrays.in_memory(one.type, memory, 0))
-            if isinstance(one, Numbers):
-                one.following = body.numbers(x)
-            else:
-                one.other = f.parameter(f.new(one.type)) if spec.length is None or spec.length > 1 else one.to
-                body.output(x, body.outside(f"c{n}.next", one.type, OUTSIDE))
         for n, x in enumerate(outputs[spec.carries :]):
             made.append(self._collected(n, x))
         if spec.cond is not None:
@@ -248,6 +256,33 @@ class _LoopFunction(LoopText):
             )
         return made
 
+    def _buffer(self, n: int, x: Array, groups: list[Group]) -> Array:
+        """Carry a large array in one place, if every step reads it where it writes the next one, otherwise in two by turns."""
+        f, one = self.f, self.carried[n]
+        assert isinstance(one, Buffer)
+        if self.spec.length != 1 and replaces(groups, one.name, one.following):
+            if self._is_small(one.type, n):
+                memory = f.part(one.type, "carried")
+                stage = f.low.write(x, memory)
+            else:
+                memory, stage = owned(f.low, self.record, x, False)
+            f.stage = max(f.stage, stage)
+            to = f.parameter(memory)
+            for base in (b for low in self.lowerings for b in low.bases):
+                if base.name in (one.name, one.following):
+                    base.name = to[1:]
+            self.carried[n] = Owned(one.type, to, memory)
+            return arrays.in_memory(one.type, memory, 0)
+        memory = f.new(one.type)
+        one.start, one.to = f.operand(x), f.parameter(memory)
+        several = self.spec.length is None or self.spec.length > 1
+        one.other = f.parameter(f.new(one.type)) if several else one.to
+        return arrays.in_memory(one.type, memory, 0)
+
+    def _is_small(self, type_: ArrayType, n: int) -> bool:
+        """Tell whether a result, of which this is the element of a step, need not have memory of its own."""
+        return type_.size <= UNROLLED and self.record.outputs[n].number not in self.returned
+
     def _collected(self, n: int, x: Array) -> Array:
         f, spec = self.f, self.spec
         name = f"y{n}"
@@ -255,11 +290,11 @@ class _LoopFunction(LoopText):
         self.body.output(x, self.body.outside(name, x.type, OUTSIDE))
         if spec.length is not None and not x.stack:
             type_ = ArrayType((spec.length, *x.type.shape), x.type.dtype)
-            memory = f.new(type_)
-            self.written.append(Written(name, f.parameter(memory), size))
+            memory = f.part(type_, "collected") if self._is_small(x.type, spec.carries + n) else f.new(type_)
+            self.written.append(Written(name, f.pointer(memory.base), size, memory.offset))
             return arrays.in_memory(type_, memory, 0)
         memory = f.new(WORDS)
-        self.written.append(Written(name, "", size, f.parameter(memory)))
+        self.written.append(Written(name, "", size, stack=f.parameter(memory)))
         f.uses_stacks = True
         self.stacks.append(x)
         found = arrays.in_memory(WORDS, memory, 0)

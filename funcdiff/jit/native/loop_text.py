@@ -37,9 +37,14 @@ class Buffer:
 
     type: ArrayType
     name: str
-    start: str
+    start: str = ""
     to: str = ""
     other: str = ""
+
+    @property
+    def following(self) -> str:
+        """The name of the place where the next one goes."""
+        return f"{self.name}.next"
 
     @property
     def size(self) -> int:
@@ -69,6 +74,7 @@ class Read:
     name: str
     start: str
     size: int
+    offset: int = 0
 
 
 @dataclass
@@ -78,6 +84,7 @@ class Written:
     name: str
     start: str
     size: int
+    offset: int = 0
     stack: str = ""
 
 
@@ -205,20 +212,27 @@ class LoopText:
         at = "%i"
         if spec.reverse:
             at = out.let(f"sub i64 {out.let(f'add i64 {self.steps}, -1')}, %i")
+        rows: dict[tuple[str, int], str] = {}
+
+        def enter(one: Read | Written, start: str) -> None:
+            key = start, one.size
+            if key not in rows:
+                by = out.let(f"mul i64 {at}, {one.size}")
+                rows[key] = out.let(f"getelementptr i8, ptr {start}, i64 {by}")
+            out.put(f"%{one.name} = getelementptr i8, ptr {rows[key]}, i64 {one.offset}")
+
         for one in self.read:
-            by = out.let(f"mul i64 {at}, {one.size}")
-            out.put(f"%{one.name} = getelementptr i8, ptr {one.start}, i64 {by}")
+            enter(one, one.start)
         growing = [w for w in self.written if w.stack and not self.steps]
         if growing:
             self._grow(growing)
         for w in self.written:
-            start = out.let(f"load ptr, ptr {w.stack}") if w.stack else w.start
-            by = out.let(f"mul i64 {at}, {w.size}")
-            out.put(f"%{w.name} = getelementptr i8, ptr {start}, i64 {by}")
+            enter(w, out.let(f"load ptr, ptr {w.stack}") if w.stack else w.start)
+        first = ""
         for c in self.carried:
             if isinstance(c, Buffer):
                 second = c.to if self.spec.length is None or self.spec.length % 2 == 0 else c.other
-                first = out.let("icmp eq i64 %i, 0")
+                first = first or out.let("icmp eq i64 %i, 0")
                 out.put(f"%{c.name}.after = select i1 {first}, ptr {second}, ptr %{c.name}")
 
     def _open_stacks(self) -> None:

@@ -315,9 +315,7 @@ class Loops(Vectors):
 
     def _address(self, one: Accumulation) -> str:
         out = self.out
-        at = out.let(
-            f"getelementptr i8, ptr {out.pointer(one.memory.base)}, i64 {one.memory.offset + one.offset}"
-        )
+        at = out.shifted(out.pointer(one.memory.base), one.memory.offset + one.offset)
         for axis, stride in enumerate(one.strides[:-1]):
             if stride:
                 by = out.let(f"mul i64 {self.index[axis]}, {stride}")

@@ -13,6 +13,7 @@ from funcdiff.jit.native.elementwise import apply, loop_kinds
 from funcdiff.jit.native.handlers import ELEMENTWISE, NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering, Space
 from funcdiff.jit.native.nodes import Group, Node
+from funcdiff.jit.native.spaces import FEW
 from funcdiff.jit.passes.rewriting import kind
 
 
@@ -66,7 +67,7 @@ def _spread(layout: Layout, lengths: Sequence[int], shape: Sequence[int]) -> Lay
 
 def is_flat(low: Lowering, out: Variable) -> bool:
     """Tell whether an array is computed by one loop over all its elements."""
-    return out.number in low.flat and out.type.size > 4
+    return out.number in low.flat and out.type.size > FEW
 
 
 def _place(low: Lowering, out: Variable, operands: Sequence[Array]) -> tuple[Space, Layout]:

@@ -81,6 +81,10 @@ class Lines:
         (self.lines if lines is None else lines).append(f"  {name} = {value}")
         return name
 
+    def shifted(self, pointer: str, by: int | str, lines: list[str] | None = None, of: str = "i8") -> str:
+        """Return a pointer so many bytes, or elements, after another."""
+        return pointer if str(by) == "0" else self.let(f"getelementptr {of}, ptr {pointer}, i64 {by}", lines)
+
     def label(self, hint: str) -> str:
         """Return a new label."""
         self.number += 1

@@ -15,6 +15,7 @@ from funcdiff.jit.passes.rewriting import kind
 
 UNROLLED = 16  # elements that are numbers of their own
 TERMS = 300  # products that a product of matrices is made of, per element of a batch
+FEW = 4  # elements up to which they are even where all that is done to them is done to each alike
 
 
 def natural(shape: tuple[int, ...], lanes: frozenset[int]) -> tuple[tuple[int, ...], Layout]:

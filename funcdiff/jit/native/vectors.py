@@ -95,7 +95,7 @@ class Vectors:
                     depth = axis + 1
             lines = self.by_depth[depth]
             base = self.out.pointer(memory.base)
-            found = self.out.let(f"getelementptr i8, ptr {base}, i64 {memory.offset + offset}", lines)
+            found = self.out.shifted(base, memory.offset + offset, lines)
             for axis, stride in enumerate(strides[:-1]):
                 if stride and self.group.space[axis] > 1:
                     by = self.out.let(f"mul i64 {self.index[axis]}, {stride}", lines)
@@ -123,7 +123,7 @@ class Vectors:
         out, shown, size = self.out, vector(kind, IN_MEMORY), BYTES[kind]
         if stride != size:
             return self._gather(self._scattered(row, stride, lines), kind, lines)
-        at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
+        at = out.shifted(row, self.index[-1], lines, IN_MEMORY[kind])
         if self.mask is None:
             return out.let(f"load {shown}, ptr {at}, align {size}", lines)
         called, truth = f"llvm.masked.load.v{LANES}{SUFFIX[kind]}.p0", vector("i1")
@@ -221,7 +221,7 @@ class Vectors:
         if kind == "i1":
             x = out.let(f"zext {truth} {x} to {shown}", lines)
         if stride == size:
-            at = out.let(f"getelementptr {IN_MEMORY[kind]}, ptr {row}, i64 {self.index[-1]}", lines)
+            at = out.shifted(row, self.index[-1], lines, IN_MEMORY[kind])
             if self.mask is None:
                 lines.append(f"  store {shown} {x}, ptr {at}, align {size}")
                 return
