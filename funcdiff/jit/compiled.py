@@ -23,7 +23,7 @@ from funcdiff.jit.evidence import Evidence
 from funcdiff.jit.guards import Path, Paths
 from funcdiff.jit.lowered import Lowered
 from funcdiff.jit.nesting import nesting_of
-from funcdiff.jit.passes.roll import WORTH, roll
+from funcdiff.jit.passes.roll import WORTH, roll_for
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
 from funcdiff.jit.rolling import Rolling
@@ -298,7 +298,7 @@ class Compiled:
             return None
         if evidence is not None:
             evidence.warn(self.name, self.warned)
-        tape = roll(tape, WORTH[self.backend])
+        tape = roll_for(tape, self.backend)
         names = tuple("".join(_input_name(p)) for p in signature.tree.paths())
         tape = replace(tape, input_names=tuple(names[n] for n in places))
         tree = trees[-1]

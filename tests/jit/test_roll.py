@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import funcdiff as fd
 from funcdiff.core.tape import bodies
+from funcdiff.jit.native.spaces import numbers
 from funcdiff.jit.passes.roll import WORTH, roll
 from tests.transforms import test_loop_derivatives as programs
 
@@ -594,3 +595,21 @@ def test_derivatives_with_respect_to_constants_and_traced_values():
     for of in (fd.grad(f, (0, 1)), lambda a, b: fd.vjp(f, (a, b))[1]):
         got, want = fd.jit(lambda x, of=of: of(x, 0.5))(0.7), of(0.7, 0.5)
         np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_numbers_of_small_matrices_count_beside_records():
+    def f(x):
+        y = x
+        for _ in range(20):
+            y = y @ x + y.T
+        return y
+
+    x = np.linspace(-0.5, 0.5, 16).reshape(4, 4)
+    tape = fd.trace(f)(x)
+    assert roll(tape) is tape
+    assert numbers(tape) == 20 * (2 * 4 + 1 + 1) * 16
+    assert roll(tape, numbers=numbers) is tape
+    rolled = roll(tape, numbers=lambda tape: 4 * numbers(tape))
+    assert len(rolled.records) < len(tape.records) / 4
+    assert numbers(rolled) < numbers(tape) / 4
+    np.testing.assert_array_equal(rolled.run(x), f(x))

@@ -17,6 +17,7 @@ from funcdiff.jit.native.loop_body import BodyLowering
 from funcdiff.jit.native.lower import Lowering
 from funcdiff.jit.native.nodes import BYTES, Base, Group, Invocation, Memory
 from funcdiff.jit.native.operations import IN_MEMORY
+from funcdiff.jit.native.wrapper import RELEASE
 
 OUTSIDE = 0  # the place of memory that a pointer of the function's points to
 
@@ -150,7 +151,10 @@ class Function:
             self.parameters.append("ptr %stacks")
             self.arguments.append("ptr %stacks")
         self.out.head = f"define internal i32 @{self.name}({', '.join(self.parameters)}) {{\nentry:"
-        low.functions += [*self.functions, Kernel(self.out)]
+        once = (
+            type(low) is Lowering and work != RELEASE
+        )  # in a call of the kernel, for a known number of steps
+        low.functions += [*self.functions, Kernel(self.out, called=work if once else None)]
         group.invocations.append(Invocation(self.name, self.arguments, work))
         for x in made:
             x.ready = self.stage + 1

@@ -10,6 +10,7 @@ from funcdiff.jit.native.pairwise import PAIRWISE, declarations
 from funcdiff.jit.native.pieces import Piece
 
 OPTIMISED = 3000  # lines of IR up to which LLVM chooses the instructions of a function with care
+OFTEN = 64  # operations for each of its lines, which what a long kernel calls once takes at least if it is worth care
 MODULE = 10_000  # lines of pieces that are compiled together; meanwhile nothing can be interrupted
 RARE = 32  # times its own operations, which what a function calls takes at least if it is not worth care
 _NAME = re.compile(r"@[\w.]+")
@@ -36,8 +37,10 @@ class Kernel:
         Addresses of what all of them refer to.
     constants : list of array
         What the addresses of constants stand for.
-    work : int
-        About how many operations it takes.
+    work, lines : int
+        About how many operations it takes, and how long it is.
+    called : int or None
+        About how many operations its only call takes; None if it may be called again and again, or take any time.
     careful : bool
         Whether LLVM chooses its instructions with care; that takes three times as long, and is wasted on what runs
         a loop.
@@ -47,7 +50,7 @@ class Kernel:
         Whether it has loops that are worth several threads, and whether some are shared among threads.
     """
 
-    def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = ()) -> None:
+    def __init__(self, emitter: Emitter, functions: Sequence[Kernel] = (), called: int | None = None) -> None:
         self.name = emitter.kernel
         self.functions, same = _merged(functions)
         self.text: str = _renamed(emitter.emit(), same)
@@ -64,7 +67,14 @@ class Kernel:
             self.constants += f.constants
         self.work = emitter.work
         elsewhere = emitter.elsewhere
-        self.careful = len(emitter.lines) <= OPTIMISED and elsewhere <= RARE * (self.work - elsewhere)
+        self.lines = len(emitter.lines)
+        self.careful = self.lines <= OPTIMISED and elsewhere <= RARE * (self.work - elsewhere)
+        self.called = called
+        if (
+            self.pieces or self.lines > OPTIMISED
+        ):  # compiled quickly: nor is there time for what is called once
+            for f in self.functions:
+                f.careful = f.careful and (f.called is None or f.called >= OFTEN * f.lines)
         self.kept = emitter.kept
         self.weakened = False
         self.is_large: bool = emitter.is_large or any(f.is_large for f in functions)

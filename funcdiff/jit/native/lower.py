@@ -224,7 +224,9 @@ class Lowering:
             inside = x.group.space == space[0] and x.group.flat == space[1]
             if (inside or not x.group.space) and fits(x.layout, x.type.shape, layout, shape):
                 return x.group.stage
-            if x.memory is None:
+            if x.group.space and UNIFORM in x.layout:  # what it repeats may have to be written first
+                self.memory(x)
+            elif x.memory is None:
                 return x.group.stage + 1
         return x.ready
 
@@ -274,17 +276,28 @@ class Lowering:
             group, layout, nodes = x.group, x.layout, x.parts
             if UNIFORM in layout or (layout != FLAT and x.type.shape != memory.shape):
                 space, layout = self.natural(memory.shape)
-                if not fits(x.layout, x.type.shape, layout, memory.shape):
-                    if group.space or x.type.shape != memory.shape:
+                fitting = fits(x.layout, x.type.shape, layout, memory.shape)
+                if group.space and not (fitting and group.space == space):
+                    return self.write(self._repeated(x, memory), memory)
+                if not fitting:
+                    if x.type.shape != memory.shape:
                         raise NotNative
                     space, layout = along_repeated(x.layout, x.type.shape)
-                if group.space and group.space != space:
-                    raise NotNative
                 group = self.group((space, False), group.stage)
         memory.base.used(group)
         for node, offset, strides in places(memory, group, layout, nodes):
             group.stores.append(Store(node, memory, strides, offset))
         return group.stage + 1
+
+    def _repeated(self, x: Array, memory: Memory) -> Array:
+        """Return what repeats numbers along axes that are no loops of theirs as a view of memory with those numbers."""
+        shape = tuple(1 if loop == UNIFORM else n for n, loop in zip(x.type.shape, x.layout, strict=True))
+        if x.group is None or x.type.shape != memory.shape or shape == x.type.shape:
+            raise NotNative
+        layout = tuple(COMPONENT if loop == UNIFORM else loop for loop in x.layout)
+        few = computed(ArrayType(shape, x.type.dtype), x.group, layout, x.parts)
+        held = arrays.view(self.memory(few), lambda a: np.broadcast_to(a, x.type.shape))
+        return arrays.in_memory(x.type, held, few.ready)
 
     def _copy_space(self, x: Memory, memory: Memory) -> tuple[tuple[int, ...], Layout, bool]:
         shape = memory.shape

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from funcdiff.jit.native.nodes import Base
 
-LONG = 3000  # lines of a kernel that is parted, which LLVM would not choose instructions for with care
+LONG = 6000  # lines of a kernel that is parted: up to that, what pieces hand on takes LLVM more time than one function
 LENGTH = 1000  # lines of a piece
 FIRST = "body"  # the label before the first line
 _ALIGNMENT = 64

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from funcdiff.core.tape import Record, Tape, Variable, variables
+from funcdiff.core.tape import Record, Tape, Variable, bodies, variables
 from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Layout
 from funcdiff.jit.native.elementwise import loop_kinds
 from funcdiff.jit.native.engine import LANES
@@ -40,6 +40,25 @@ def is_unrolled(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Tell whether a product of matrices of these shapes is computed element by element, by no routine."""
     rows, columns = (a[-2] if len(a) > 1 else 1), (b[-1] if len(b) > 1 else 1)
     return rows * a[-1] * columns <= TERMS
+
+
+def numbers(tape: Tape) -> int:
+    """Return about how many numbers of small matrices a tape computes, each by code of its own."""
+    return sum(_numbers(record) for record in tape.records)
+
+
+def _numbers(record: Record) -> int:
+    inside = sum(map(numbers, bodies(record).values()))
+    if inside or len(record.outputs) != 1:
+        return inside
+    shape = record.outputs[0].type.shape
+    each = math.prod(
+        n for n, loop in zip(shape, natural(shape, frozenset())[1], strict=True) if loop == COMPONENT
+    )
+    if record.primitive.name != "matmul":
+        return each
+    a, b = (kind(atom).shape for atom in record.inputs)
+    return 2 * each * a[-1] if is_unrolled(a, b) else 1
 
 
 def repeated(value: Any, layout: Layout) -> Any:

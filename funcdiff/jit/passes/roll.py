@@ -12,7 +12,7 @@ what it saw.  A loop of loops is found by rolling the body of a loop, and what h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,23 +29,44 @@ from funcdiff.transforms.loops.loop import Loop, primitive
 
 LEAST = 300  # records of a tape from which loops are looked for
 LEAST_AGAIN = 64  # in what has loops already, and in the body of a loop
+HEAVY = 8000  # numbers of small matrices, from which a tape of fewer records is long, too: it would take LLVM longest
 ROUNDS = 4
 WORTH = {"numpy": 2000, "native": LEAST}
 """Records from which rolling is worth it for a backend: loops are machine code, but steps in NumPy."""
+Numbers = Callable[[Tape], int]
 
 
-def roll(tape: Tape, least: int = LEAST) -> Tape:
-    """Return a tape with loops in the place of repeated blocks, or the tape itself; a shorter one stays."""
+def roll(tape: Tape, least: int = LEAST, numbers: Numbers | None = None) -> Tape:
+    """Return a tape with loops in the place of repeated blocks, or the tape itself; a shorter one stays.
+
+    Where `numbers` tells how many numbers machine code computes one by one, those count beside the records.
+    """
+    measures: list[tuple[Numbers, int]] = [(_count, least)]
+    if numbers is not None:
+        measures.append((numbers, HEAVY))
     for _ in range(ROUNDS):
-        if len(tape.records) < least:
+        if all(size(tape) < long for size, long in measures):
             break
         lines = Lines(tape)
         regions = lines.regions()
         rolled = Roller(lines).run(regions) if regions else tape
-        if 2 * len(rolled.records) > len(tape.records):
+        if all(2 * size(rolled) > size(tape) for size, _ in measures):
             break
-        tape, least = rolled, LEAST_AGAIN
+        tape, measures[0] = rolled, (_count, LEAST_AGAIN)
     return tape
+
+
+def roll_for(tape: Tape, backend: str) -> Tape:
+    """Return a tape as a backend runs it best."""
+    if backend == "numpy":
+        return roll(tape, WORTH[backend])
+    from funcdiff.jit.native.spaces import numbers  # only now, as it brings the rest of machine code along
+
+    return roll(tape, WORTH[backend], numbers)
+
+
+def _count(tape: Tape) -> int:
+    return len(tape.records)
 
 
 class Roller:
