@@ -101,7 +101,7 @@ class Evidence:
         """Put free loops into a tape, or a part of one."""
         freed, stay = free_loops(tape, names)
         self.found = self.found or freed is not tape
-        self.stay |= stay
+        self.stay = stay | self.stay  # what was said first
         return freed
 
     def warn(self, name: str, known: set[str]) -> None:

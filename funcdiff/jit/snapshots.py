@@ -220,7 +220,10 @@ class Snapshot:
             self._written.append(f.__code__)
             cells = f.__closure__ or ()
             if _is_foreign(f.__globals__.get("__name__", "")):
-                self._all("closure", filter(_is_function, map(_content, cells)))
+                if hasattr(f, "__wrapped__"):
+                    self._walk(f.__wrapped__)
+                elif "<locals>" in f.__qualname__:  # such as a pullback
+                    self._all("closure", map(_content, cells))
                 return
             self.read_by(f.__code__, f.__globals__)
             self._all("closure", map(_content, cells))
@@ -236,12 +239,12 @@ class Snapshot:
                     self._all(name, _under(value))
 
     def _library(self, x: Any) -> None:
-        """Write down an object of a library: whatever it does itself, it does not count the user's steps."""
-        kind = type(x)
-        if isinstance(x, _FIXED) or kind.__module__.partition(".")[0] == "funcdiff":
+        """Write down an object of a library; what stands for a function of the user's is no more than that one."""
+        if isinstance(x, _FIXED):
             self._same(x)
-            if callable(inner := getattr(x, "__wrapped__", None)):
-                self._walk(inner)
+        elif callable(x) and callable(inner := getattr(x, "__wrapped__", None)):
+            self._same(x)
+            self._walk(inner)
         else:
             self._object(x)
 
@@ -295,10 +298,6 @@ def _under(member: Any) -> tuple[Any, ...]:
 
 def _slots(c: type) -> list[str]:
     return [n for n, member in vars(c).items() if isinstance(member, MemberDescriptorType)]
-
-
-def _is_function(x: Any) -> bool:
-    return isinstance(x, (FunctionType, MethodType, functools.partial))
 
 
 def _is_foreign(module: Any, but: str = "") -> bool:

@@ -1,30 +1,33 @@
 """A Python loop of which there is evidence that traced values alone end it becomes a loop that runs freely.
 
 Its blocks are the records from one question of its control flow to the next.  They must be the same, step by step, and
-read the same places of Python's state, as the variables show that stood there at each question: what a block reads is a
-result of a block before it or the same in all of them.  The last answer, carried as a boolean, is the condition.  What is
-used after the loop are places of the state too, so that they are right after any number of steps, none included.
+read the same places of Python's state, as the variables show that stood there at each question.  A place that holds something
+else after a step is carried, the others are invariants; the last answer is carried too, and is the condition.  What is
+used after the loop are places of the state as well, so that they are right after any number of steps, none included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from funcdiff.core.array_type import ArrayType
+from funcdiff.core.keys import key_of
+from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Atom, Guard, Literal, Record, Tape, Variable
 from funcdiff.jit.passes.roll import rolled_body
-from funcdiff.jit.passes.roll_blocks import Block, Fitter, is_total
-from funcdiff.jit.passes.roll_body import body_of
-from funcdiff.jit.passes.roll_lines import Lines
+from funcdiff.jit.passes.roll_blocks import is_total
+from funcdiff.jit.passes.roll_lines import LITERAL, Lines
 from funcdiff.transforms.loops.body import make_body
 from funcdiff.transforms.loops.loop import Loop, primitive
 
 STEPS = 2  # from which on a loop can be told
 PEELED = 2  # first steps that may be others than the rest
+Source = tuple[str, int]  # a result of the step, or a column of the state
 _bool, _int64 = ArrayType((), np.dtype(bool)), ArrayType((), np.dtype(np.int64))
 
 
@@ -59,7 +62,7 @@ def free_loops(tape: Tape, names: Mapping[int, Variable] | None = None) -> tuple
         chosen = _innermost(chains)
         tried.update(id(tape.guards[c.guards[-1]].visit) for c in chosen)
         writer = _Writer(tape, names or {})
-        for chain in chosen:
+        for chain in reversed(chosen):
             try:
                 writer.free(chain)
             except TooFew:
@@ -117,11 +120,11 @@ class _Writer:
         self.old = tape
         self.names = names
         self.lines = Lines(tape)
-        self.fitter = Fitter(self.lines, [])
         self.fresh = 1 + max(
             [v.number for v in tape.inputs] + [v.number for r in tape.records for v in r.outputs], default=0
         )
         self.made: list[tuple[int, int, int, int, Record, Guard | None]] = []
+        self.used: set[int] = set()  # by loops that have been entered, which come after others
 
     def tape(self) -> Tape:
         """Return the tape."""
@@ -139,13 +142,20 @@ class _Writer:
         guards += [replace(g, position=g.position - moved) for g in self.old.guards[asked:]]
         return replace(self.old, records=tuple(records), guards=tuple(guards))
 
+    def used_after(self, record: int, guard: int) -> set[int]:
+        """Return the codes of what is used after a record and a guard."""
+        lines, outputs = self.lines, self.old.outputs
+        later = lines.codes[lines.slots[record] :], lines.guard_codes[guard + 1 :]
+        returned = [lines.code_of[a.number] for a in outputs if isinstance(a, Variable)]
+        return self.used.union(*(codes.tolist() for codes in later), returned)
+
     def free(self, chain: Chain) -> None:
         """Enter the loop of a chain, its first steps left out if need be."""
         if chain.why:
             raise Stays(chain.why)
         for peeled in range(PEELED + 1):
             try:
-                self.made.append(self._entry(chain.guards[peeled:]))
+                self.made.insert(0, self._entry(chain.guards[peeled:]))
             except Stays:
                 if peeled == PEELED or len(chain.guards) - peeled <= STEPS + 1:
                     raise
@@ -153,21 +163,18 @@ class _Writer:
                 return
 
     def _entry(self, chain: Sequence[int]) -> tuple[int, int, int, int, Record, Guard | None]:
-        guards = self.old.guards
-        positions = [guards[n].position for n in chain]
+        positions = [self.old.guards[n].position for n in chain]
         start, count = positions[0], len(chain) - 1
         period = positions[1] - start
+        stop = start + period * count
         if not period or (np.diff(positions) != period).any():
             raise Stays("its steps do different things")
-        stop = start + period * count
         tokens = self.lines.tokens[start:stop].reshape(count, -1)
-        block = self.fitter.classified(start, period, count) if (tokens == tokens[0]).all() else None
-        if block is None:
-            raise Stays("its steps do different things, or hand on values of other types")
-        if block.stacked:
-            raise Stays("constants differ from step to step")
-        found = _Free(self, chain, start, period, block)
-        return start, stop, chain[0], chain[-1], *found.written()
+        sizes = np.diff(self.lines.slots[start : stop + 1]).reshape(count, -1)
+        if (tokens != tokens[0]).any() or (sizes != sizes[0]).any():
+            raise Stays("its steps do different things")
+        loop, guard = _Free(self, chain, start, period).written()
+        return start, stop, chain[0], chain[-1], loop, guard
 
     def variable(self, kind: ArrayType) -> Variable:
         """Return a new variable."""
@@ -181,163 +188,190 @@ class _Writer:
 
 
 class _Free:
-    """One loop: whether it is free, and its record."""
+    """One loop: whether it is free, and its record.
 
-    def __init__(self, writer: _Writer, chain: Sequence[int], start: int, period: int, block: Block) -> None:
+    What Python's state holds at each question stands in columns, a column for each place; places that hold the same at all
+    questions are one.  The last column is what is asked for.
+    """
+
+    def __init__(self, writer: _Writer, chain: Sequence[int], start: int, period: int) -> None:
         self.writer = writer
-        self.lines = writer.lines
+        self.lines = lines = writer.lines
         self.chain = chain
-        self.start, self.period = start, period
-        self.count = block.repetitions
+        self.start = start
+        self.count = len(chain) - 1
         self.stop = start + period * self.count
-        self.block = block
+        self.first = int(lines.outs[start])
+        self.size = int(lines.outs[start + period]) - self.first
+        self.records = writer.old.records[start : start + period]
         guards = writer.old.guards
-        rows = [[writer.code(n) for n in guards[g].visit.numbers] for g in chain]
-        self.held = np.array(rows, np.int64).reshape(len(chain), -1)  # what places hold, visit by visit
-        self.slots = self.lines.codes[self.lines.slots[start] : self.lines.slots[self.stop]].reshape(
-            self.count, -1
-        )
-
-    def made_by(self, output: int, block: int) -> int:
-        """Return the code of a result of a block."""
-        return self.block.first + block * self.block.size + output
+        asked = lines.guard_codes[list(chain)]
+        held = [
+            [*map(writer.code, guards[g].visit.numbers), code]
+            for g, code in zip(chain, asked.tolist(), strict=True)
+        ]
+        self.held, column = np.unique(np.array(held, np.int64), axis=1, return_inverse=True)
+        self.asked = int(column.ravel()[-1])
+        self.slots = lines.codes[lines.slots[start] : lines.slots[self.stop]].reshape(self.count, -1)
+        self.befores = self.first + self.size * np.arange(self.count)
+        self.next: dict[int, Source] = {}  # what columns hold after a step, of those that are needed
 
     def written(self) -> tuple[Record, Guard | None]:
         """Return the record of the loop, and what stands for the other questions in it."""
-        going = self._going()
         inner = self._inner()
-        self._check_reads()
-        self._check_uses()
-        return self._record(going, inner)
+        reads = [self._read(self.slots[:, n]) for n in range(self.slots.shape[1])]
+        used = self._used()
+        waiting = [what for role, what in filter(None, reads) if role == "place"] + [self.asked, *used]
+        while waiting:
+            column = waiting.pop()
+            if column not in self.next:
+                role, what = self.next[column] = self._source(self.held[1:, column])
+                self._check_types(column, role, what)
+                if role == "place":
+                    waiting.append(what)
+        return self._record(reads, used, inner)
 
-    def _going(self) -> int:
-        """Return which result of a block says whether the loop goes on; carry it."""
-        codes = self.lines.guard_codes[list(self.chain)]
-        output = int(codes[1]) - self.block.first
-        same = (codes[1:] == self.block.first + output + self.block.size * np.arange(self.count)).all()
-        if not same or not 0 <= output < self.block.size:
-            raise Stays("a step does not compute itself whether another one follows")
-        self._carry(output, 1, int(codes[0]))
-        return output
+    def _source(self, codes: Any) -> Source:
+        """Return where the values come from that stand for one in each block."""
+        inside = codes - self.befores
+        if (inside == inside[0]).all() and 0 <= inside[0] < self.size:
+            return "inside", int(inside[0])
+        places = np.flatnonzero((self.held[:-1] == codes[:, None]).all(0))
+        if not len(places):
+            raise Stays("a step reads a value that is kept where it cannot be seen")
+        if len(places) > 1 or ((codes == codes[0]).all() and self.held[-1, places[0]] != codes[0]):
+            raise TooFew("its steps are too few to tell what the next one reads")
+        return "place", int(places[0])
+
+    def _read(self, codes: Any) -> Source | None:
+        """Return where an operand comes from; None for a constant."""
+        if (codes < LITERAL).all():
+            return self._source(codes)
+        values = [self.lines.literals[n - LITERAL] if n >= LITERAL else None for n in codes.tolist()]
+        if any(v is not values[0] and key_of(v) != key_of(values[0]) for v in values[1:]):
+            raise Stays("constants differ from step to step")
+        return None
+
+    def _check_types(self, column: int, role: str, what: int) -> None:
+        """See to it that a column holds values of one type, all of them on the tape."""
+        kind = self._type(int(self.held[0, column]))
+        after = (
+            self.lines.made_at[self.first + what].type
+            if role == "inside"
+            else self._type(int(self.held[0, what]))
+        )
+        if kind is None or kind != after:
+            raise Stays("what its steps hand on is of another type before it")
+
+    def _type(self, code: int) -> ArrayType | None:
+        inputs = self.writer.old.inputs
+        if code < -len(inputs):
+            return None
+        return inputs[code].type if code < 0 else self.lines.made_at[code].type
 
     def _inner(self) -> list[tuple[int, bool]]:
         """Return which results of a block are asked for too, and the answers."""
-        guards, block = self.writer.old.guards, self.block
-        groups = [
-            [(self.lines.guard_codes[n] - self.made_by(0, k), guards[n]) for n in range(a + 1, b)]
-            for k, (a, b) in enumerate(zip(self.chain[:-1], self.chain[1:], strict=True))
+        guards = self.writer.old.guards
+        seen = [
+            [
+                (int(self.lines.guard_codes[n] - before), guards[n].value.tolist(), _is_boolean(guards[n]))
+                for n in range(a + 1, b)
+            ]
+            for before, (a, b) in zip(self.befores, pairwise(self.chain), strict=True)
         ]
-        seen = [[(int(c), g.value.tolist(), _is_boolean(g)) for c, g in group] for group in groups]
-        if any(s != seen[0] for s in seen) or not all(b and 0 <= c < block.size for c, _, b in seen[0]):
+        if any(s != seen[0] for s in seen) or not all(b and 0 <= c < self.size for c, _, b in seen[0]):
             raise Stays("control flow decides on other values in its steps")
-        records = self.writer.old.records[self.start : self.start + self.period]
-        if seen[0] and not all(map(is_total, records)):
+        if seen[0] and not all(map(is_total, self.records)):
             raise Stays("a step that control flow does not come to might fail")
         return [(c, bool(answer)) for c, answer, _ in seen[0]]
 
-    def _check_reads(self) -> None:
-        """See to it that the places that steps read go on as it seems from what stood there."""
-        met: set[Any] = set()
-        for slot, (role, what) in enumerate(self.block.roles):
-            if role not in ("invariant", "carried") or (role, what) in met:
-                continue
-            met.add((role, what))
-            codes = self.slots[:, slot]
-            places = (self.held[:-1] == codes[:, None]).all(0)
-            if not places.any():
-                raise Stays("a step reads a value that is kept where it cannot be seen")
-            next_ = int(codes[0]) if role == "invariant" else self.made_by(what[0], self.count - what[1])
-            if (self.held[-1, places] != next_).any():
-                raise TooFew("its steps are too few to tell what the next one reads")
-
-    def _check_uses(self) -> None:
-        """Carry what is used after the loop."""
-        lines, block, held = self.lines, self.block, self.held
-        later = {int(c) for c in lines.guard_codes[self.chain[-1] + 1 :]}
-        codes = np.arange(block.first, self.made_by(0, self.count))
-        used = self.writer.fitter.last_use[codes] >= self.stop
-        used |= np.isin(codes, list(later))
-        for code in codes[used].tolist():
-            k, output = divmod(code - block.first, block.size)
-            places = np.flatnonzero(held[-1] == code)
+    def _used(self) -> list[int]:
+        """Return the columns that are used after the loop."""
+        last = self.held[-1]
+        later = self.writer.used_after(self.stop, self.chain[-1])
+        end = self.first + self.size * self.count
+        used = []
+        for code in [c for c in later if self.first <= c < end]:
+            places = np.flatnonzero(last == code)
             if not len(places):
                 raise Stays("what a step in the middle computes is used after it")
-            for place in places.tolist():
-                self._carry_out(output, self.count - k, held[:, place])
-        differ = (held != held[0]).any(0)
-        late = (held[:-1] == held[0]).all(0) & (held[-1] != held[0])
-        unsure = {*held[-1, differ & (held[-1] < block.first)].tolist(), *held[0, late].tolist()}
-        if any(self._is_used_later(code, later) for code in unsure):
-            raise TooFew("its steps are too few to tell what is used after it")
+            if len(places) > 1:
+                raise TooFew("its steps are too few to tell what is used after it")
+            used.append(int(places[0]))
+        for column in np.flatnonzero(last < self.first).tolist():
+            if int(last[column]) in later and self._source(self.held[1:, column]) != ("place", column):
+                raise TooFew("its steps are too few to tell what is used after it")
+        return used
 
-    def _carry_out(self, output: int, delay: int, column: Any) -> None:
-        """Carry a place that is read after the loop."""
-        expected = self.made_by(output, 0) + self.block.size * np.arange(self.count - delay + 1)
-        if (column[delay:] != expected).any():
-            raise TooFew("its steps are too few to tell what is used after it")
-        for n, code in enumerate(column[:delay].tolist()):
-            self._carry(output, delay - n, code)
+    def _record(
+        self, reads: Sequence[Source | None], used: Sequence[int], inner: Sequence[tuple[int, bool]]
+    ) -> tuple[Record, Guard | None]:
+        writer, lines, held = self.writer, self.lines, self.held
+        carried = [c for c, source in sorted(self.next.items()) if source != ("place", c)]
+        same = [c for c, source in sorted(self.next.items()) if source == ("place", c)]
+        kinds = [v.type for v in lines.made_at[self.first : self.first + self.size]]
+        made = [writer.variable(kind) for kind in kinds]
+        place = {c: writer.variable(self._atom(int(held[0, c])).type) for c in (*carried, *same)}
+        seen = [writer.variable(_bool)] * bool(inner)  # whether other questions had the answers that they had
+        records = self._steps(reads, made, place)
 
-    def _carry(self, output: int, delay: int, code: int) -> None:
-        """Enter a carried value with what it is before the loop."""
-        lines, block = self.lines, self.block
-        if not -len(self.writer.old.inputs) <= code < block.first:
-            raise Stays("what is used after it is of another kind before it")
-        kind = self.writer.old.inputs[code].type if code < 0 else lines.made_at[code].type
-        if (
-            kind != lines.made_at[block.first + output].type
-            or block.carried.setdefault((output, delay), code) != code
-        ):
-            raise Stays("what is used after it is of another kind before it")
+        def value(source: Source) -> Variable:
+            return made[source[1]] if source[0] == "inside" else place[source[1]]
 
-    def _is_used_later(self, code: int, later: set[int]) -> bool:
-        """Tell whether a value that was there before the loop is used after it."""
-        tape, lines = self.writer.old, self.lines
-        if code < -len(tape.inputs):
-            return False
-        outputs = [lines.code_of[a.number] for a in tape.outputs if isinstance(a, Variable)]
-        return code in later or code in outputs or bool((lines.codes[lines.slots[self.stop] :] == code).any())
-
-    def _record(self, going: int, inner: Sequence[tuple[int, bool]]) -> tuple[Record, Guard | None]:
-        writer, lines, block = self.writer, self.lines, self.block
-        kinds = [v.type for v in lines.made_at[block.first : block.first + block.size]]
-        keys = sorted(block.carried)
-        invariant = [self._atom(code) for code in block.invariants]
-        starts: list[Atom] = [self._atom(block.carried[key]) for key in keys]
-        results = [
-            lines.made_at[self.made_by(q, self.count - delay)]
-            if delay <= self.count
-            else writer.variable(kinds[q])
-            for q, delay in keys
-        ]
-        steps = body_of(lines, self.start, self.period, block, keys, invariant, [], kinds)
-        outputs: list[Atom] = list(steps.carried)
-        answer = steps.inputs[0][keys.index((going, 1))]
-        guard = None
-        asked = writer.old.guards[self.chain[0]]
+        outputs = [value(self.next[c]) for c in carried]
+        for output, expected in inner:
+            answer = made[output] if expected else self._apply(records, "logical_not", made[output])
+            outputs[len(carried) :] = [
+                self._apply(records, "logical_and", (outputs[len(carried) :] or seen)[0], answer)
+            ]
+        asking: list[Record] = []
+        first = writer.old.guards[self.chain[0]]
+        goes_on = place[self.asked] if first.value else self._apply(asking, "logical_not", place[self.asked])
         if inner:
-            as_seen = steps.variable(_bool)
-            steps.inputs[0].append(as_seen)
+            goes_on = self._apply(asking, "logical_and", goes_on, seen[0])
+        given = [*(place[c] for c in carried), *seen, *(place[c] for c in same)]
+        body, cond = (
+            rolled_body(make_body(name, given, steps, outs, ()))
+            for name, steps, outs in (("steps", records, outputs), ("going", asking, [goes_on]))
+        )
+        starts: list[Atom] = [self._atom(int(held[0, c])) for c in carried]
+        writer.used.update(held[0, carried].tolist())
+        results = [
+            self._atom(int(held[-1, c])) if c in used else writer.variable(place[c].type) for c in carried
+        ]
+        guard = None
+        if inner:
             starts.append(Literal(np.bool_(True)))
             results.append(writer.variable(_bool))
             guard = Guard(results[-1], np.array(True), 0, writer.old.guards[self.chain[0] + 1].line)
-            still = as_seen
-            for output, expected in inner:
-                now = steps.made[output]
-                now = now if expected else steps.apply("logical_not", [now], _bool)
-                still = steps.apply("logical_and", [still, now], _bool)
-            outputs.append(still)
-        before = len(steps.records)
-        goes_on = answer if asked.value else steps.apply("logical_not", [answer], _bool)
-        if inner:
-            goes_on = steps.apply("logical_and", [goes_on, as_seen], _bool)
-        asking = steps.records[before:]
-        del steps.records[before:]
-        given = [*steps.inputs[0], *steps.inputs[1]]
-        cond = rolled_body(make_body("going", given, asking, [goes_on], ()))
-        spec = Loop(rolled_body(steps.close(outputs)), cond, len(starts), len(invariant), None)
-        made = (*results, writer.variable(_int64))
-        return Record(primitive, (*starts, *invariant), spec._asdict(), made, asked.line), guard
+        spec = Loop(body, cond, len(starts), len(same), None)
+        operands = (*starts, *(self._atom(int(held[0, c])) for c in same))
+        return Record(
+            primitive, operands, spec._asdict(), (*results, writer.variable(_int64)), first.line
+        ), guard
+
+    def _steps(
+        self, reads: Sequence[Source | None], made: Sequence[Variable], place: dict[int, Variable]
+    ) -> list[Record]:
+        """Return the records of a block, of what stands for its results and for columns."""
+        records = []
+        output, slots = 0, self.lines.slots
+        for n, record in enumerate(self.records, self.start):
+            at = int(slots[n] - slots[self.start])
+            inputs = [
+                a if source is None else made[source[1]] if source[0] == "inside" else place[source[1]]
+                for a, source in zip(record.inputs, reads[at : at + len(record.inputs)], strict=True)
+            ]
+            outs = tuple(made[output : output + len(record.outputs)])
+            output += len(outs)
+            records.append(Record(record.primitive, tuple(inputs), record.params, outs, record.line))
+        return records
+
+    def _apply(self, records: list[Record], name: str, *inputs: Variable) -> Variable:
+        """Append a record of a boolean."""
+        out = self.writer.variable(_bool)
+        records.append(Record(REGISTRY[name], inputs, {}, (out,)))
+        return out
 
     def _atom(self, code: int) -> Variable:
         return self.writer.old.inputs[code] if code < 0 else self.lines.made_at[code]

@@ -67,7 +67,7 @@ class Fitter:
             count = repetitions - (shift > 0)
             for before, after in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0)):
                 if count - before - after >= REPETITIONS:
-                    block = self.classified(begin + before * period, period, count - before - after)
+                    block = self._classified(begin + before * period, period, count - before - after)
                     if block is not None:
                         return begin + before * period, block
         return None
@@ -87,8 +87,7 @@ class Fitter:
                 crossing[boundary % period] += 1
         return int(np.argmin(crossing))
 
-    def classified(self, start: int, period: int, repetitions: int) -> Block | None:
-        """Return what blocks are that do the same; None if they are no loop."""
+    def _classified(self, start: int, period: int, repetitions: int) -> Block | None:
         lines = self.lines
         stop = start + period * repetitions
         size = int(lines.outs[start + period] - lines.outs[start])
@@ -168,11 +167,7 @@ class Fitter:
         if 0 <= relative < block.size and steady[0]:
             return "inside", relative
         delay = -(relative // block.size)
-        if (
-            1 <= delay <= min(DELAYS, len(codes) - 1)
-            and steady[delay]
-            and self._carry(block, codes, relative % block.size, delay)
-        ):
+        if 1 <= delay <= DELAYS and steady[delay] and self._carry(block, codes, relative % block.size, delay):
             return "carried", (relative % block.size, delay)
         if affine and codes[0] >= 0:
             return self._collected_before(block, codes)
