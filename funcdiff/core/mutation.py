@@ -291,10 +291,12 @@ def assign(x: TracedArray, value: Any, step: Step) -> None:
         revive(root)
     for function, _ in lenses:
         if not getattr(function, "is_lens", False):
+            of, instead = f"the view that {function.__name__} made", "Write to the array itself"
+            if function.__name__ == "read":
+                of, instead = "the view read at the index of a loop", "Write y[i, j] = v, not y[i][j] = v"
             raise errors.UnsupportedError(
                 errors.at_user_line(
-                    f"writing through the view that {function.__name__} made is not supported. "
-                    "Write to the array itself, or make a copy first with x.copy()."
+                    f"writing through {of} is not supported. {instead}, or make a copy first with x.copy()."
                 )
             )
     mark_views_stale(root)

@@ -133,6 +133,10 @@ class Recorder:
     symbolic: bool = False  # its integers stay traced where they index
     program: bool = False  # writes a program that must be right at other values too
     name: str = "a transform"
+    escaped: str = (
+        "was used after the transform had returned. Return it from the function instead of storing it outside, "
+        "or store fd.stop_gradient(x) or x.item(), which are plain values."
+    )
 
     def __init__(self) -> None:
         self.level: int = next_level()
@@ -227,11 +231,7 @@ def revive(x: TracedArray) -> Recorder:
         return x.recorder
     if x.recorder.level < 0:
         raise errors.EscapedTraceError(
-            errors.at_user_line(
-                f"a traced array of {x.recorder.name} was used after the transform had returned. "
-                "Return it from the function instead of storing it outside, or store "
-                "fd.stop_gradient(x) or x.item(), which are plain values."
-            )
+            errors.at_user_line(f"a traced array of {x.recorder.name} {x.recorder.escaped}")
         )
     return x.recorder
 

@@ -34,12 +34,15 @@ def check_argnums(name: str, argnums: Any) -> None:
         )
 
 
-def check_callable(name: str, f: Any) -> None:
-    """Refuse what is not a function."""
+def check_callable(name: str, f: Any, argument: str = "") -> None:
+    """Refuse what is not a function; `argument` is its name where it does not come first."""
     if not callable(f):
+        kind = type(f).__name__
         raise errors.StructureError(
             errors.at_user_line(
-                f"{name} takes a function first, not {type(f).__name__}: write {name}(f)(*args) or {name}(f, …)"
+                f"{argument} of {name} must be a function, not {kind}"
+                if argument
+                else f"{name} takes a function first, not {kind}: write {name}(f)(*args) or {name}(f, …)"
             )
         )
 

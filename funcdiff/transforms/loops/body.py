@@ -73,7 +73,11 @@ class BodyRecorder(TraceRecorder):
     """Records a body on example values; its integers stay traced where they index."""
 
     symbolic = True
-    name = "the body of a loop or branch (fd.scan, fd.cond, …), which hands on what it returns only"
+    name = "the body of a loop or branch (fd.scan, fd.cond, …)"
+    escaped = (
+        "was used outside of it. Only what the body returns gets out: an array that it writes to, or stores, "
+        "belongs into the carry, or among what is collected."
+    )
 
     def __init__(self, lifted: Lifted) -> None:
         super().__init__()

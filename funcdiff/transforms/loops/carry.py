@@ -61,7 +61,8 @@ class Carry:
             raise errors.StructureError(
                 errors.at_user_line(
                     f"{self.name}: the carry has structure {self.tree!r}, and the body returned one of structure "
-                    f"{tree!r}. A step must return a carry of the structure it was given."
+                    f"{tree!r}. A step must return a carry of the structure it was given"
+                    + (", also one that it has written to." if value is None else ".")
                 )
             )
         values = [self._value(x, n) for n, x in enumerate(leaves)]

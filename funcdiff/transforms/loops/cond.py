@@ -67,8 +67,8 @@ def cond(
     >>> fd.vmap(fd.grad(f))(np.array([4.0, 0.0, 9.0]))
     array([0.25      , 0.        , 0.16666667])
     """
-    check_callable("cond", true_fun)
-    check_callable("cond", false_fun)
+    check_callable("cond", true_fun, "true_fun")
+    check_callable("cond", false_fun, "false_fun")
     if operand is not _MISSING:
         operands = (*operands, operand)
     name = f"cond of {errors.function_name(true_fun)} and {errors.function_name(false_fun)}"
@@ -86,7 +86,10 @@ def _predicate(name: str, pred: Any) -> Any:
     if kind is None or kind.shape or kind.dtype.kind not in "biufc":
         shown = type(pred).__name__ if kind is None else str(kind)
         raise errors.StructureError(
-            errors.at_user_line(f"{name}: the predicate must be a boolean scalar; it is {shown}")
+            errors.at_user_line(
+                f"{name}: the predicate must be a boolean scalar; it is {shown}. np.any and np.all make one of many; "
+                "np.where chooses element by element."
+            )
         )
     return value if kind.dtype == bool else value != 0
 

@@ -102,7 +102,7 @@ def scan(
     >>> fd.grad(lambda xs: fd.scan(step, 0.0, xs)[0])(np.array([1.0, 2.0, 3.0]))
     array([2., 4., 6.])
     """
-    check_callable("scan", f)
+    check_callable("scan", f, "f")
     name = f"scan of {errors.function_name(f)}"
     _check_unroll(unroll)
     leaves, tree = structure(xs)
@@ -337,7 +337,10 @@ def _length(name: str, leaves: list[Any], tree: AnyTree, length: Any) -> int:
         shape = type_of(x).shape if hasattr(x, "dtype") else ()
         if not shape:
             raise ValueError(
-                errors.at_user_line(f"{name}: xs{path_name(path)} has no axis to go along: it is a scalar")
+                errors.at_user_line(
+                    f"{name}: xs{path_name(path)} has no axis to go along: it is a scalar. "
+                    "What is the same in all steps goes into the carry, or the body closes over it."
+                )
             )
         lengths[path_name(path)] = shape[0]
     if length is not None:

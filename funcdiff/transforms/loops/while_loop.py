@@ -66,8 +66,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> fd.vmap(root)(np.array([1.0, 4.0, 100.0]))
     array([ 1.,  2., 10.])
     """
-    check_callable("while_loop", cond_fun)
-    check_callable("while_loop", body_fun)
+    check_callable("while_loop", cond_fun, "cond_fun")
+    check_callable("while_loop", body_fun, "body_fun")
     name = f"while_loop of {errors.function_name(body_fun)}"
     carry = Carry(name, init_val)
     if is_writing():
@@ -104,7 +104,10 @@ def _condition(name: str, going: Any) -> Any:
     if kind is None or kind.shape or kind.dtype != bool:
         shown = type(going).__name__ if kind is None else str(kind)
         raise errors.StructureError(
-            errors.at_user_line(f"{name}: the condition must be a boolean scalar; it is {shown}")
+            errors.at_user_line(
+                f"{name}: the condition must be a boolean scalar; it is {shown}. Compare with something, and "
+                "make one of many by np.any or np.all."
+            )
         )
     return value
 
@@ -192,7 +195,7 @@ def fori_loop(
     >>> fd.jacobian(powers, np.float64(2.0))
     array([ 0.,  1.,  4., 12.])
     """
-    check_callable("fori_loop", body_fun)
+    check_callable("fori_loop", body_fun, "body_fun")
     del unroll
     name = f"fori_loop of {errors.function_name(body_fun)}"
     bounds = [_bound(name, b) for b in (lower, upper)]
@@ -214,7 +217,10 @@ def _bound(name: str, x: Any) -> Any:
     try:
         return operator.index(x)
     except TypeError:
-        raise TypeError(errors.at_user_line(f"{name}: the bounds must be integers, not {x!r}")) from None
+        shown = str(type_of(x)) if hasattr(x, "dtype") else repr(x)
+        raise TypeError(
+            errors.at_user_line(f"{name}: the bounds must be integers, not {shown}. Use int(…) or //.")
+        ) from None
 
 
 class _ForiBody:
