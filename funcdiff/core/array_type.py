@@ -32,6 +32,9 @@ class ArrayType(NamedTuple):
 
 _new = tuple.__new__
 
+NUMBER = ArrayType((), np.dtype(np.float64))
+"""The type of `numpy.float64`, once for all numbers that programs are made of."""
+
 
 def type_of(x: Any) -> ArrayType:
     """Return the `ArrayType` of a traced array, an ndarray, or a scalar."""

@@ -60,7 +60,13 @@ def make_unary_linear(primitive: Linear) -> Function:
                 x = a.value
                 out = TracedArray()
                 out.kind = None
-                out.value = v = function(x, **params) if type(x) is TracedArray else impl(x, **params)
+                if type(x) is TracedArray:
+                    v = function(x, **params)
+                    if type(v) is TracedArray:
+                        out.kind = v.kind
+                else:
+                    v = impl(x, **params)
+                out.value = v
                 out.recorder = recorder
                 out.place = k = len(tape)
                 tape += (pull, k, a.place, params, x.shape, x.dtype, v.shape, None)

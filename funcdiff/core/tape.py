@@ -368,4 +368,4 @@ def bodies(record: Record) -> dict[str, Tape]:
 
 def variables(atoms: Sequence[Atom]) -> list[Variable]:
     """Return the variables among atoms."""
-    return [a for a in atoms if isinstance(a, Variable)]
+    return [a for a in atoms if type(a) is Variable]

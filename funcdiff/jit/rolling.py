@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from funcdiff.core.primitive import Primitive
 from funcdiff.core.recording import TracedArray, box
 from funcdiff.core.tape import Guard, Literal, Tape, Variable, variables
 from funcdiff.core.trees import flatten
@@ -60,7 +61,8 @@ class Part:
     def rolled(self, recording: Recording) -> Callable[..., list[Any]] | None:
         """Take the part away and return a function that writes it as loops; None if it is to stay."""
         recorder = self.recorder
-        if any(map(_has_rules_of_the_user, recording.records[3::FIELDS])):  # which the part does not show
+        called = {p for p in recording.records[3::FIELDS] if isinstance(p, Primitive)}
+        if any(isinstance(p.custom, Call) for p in called):  # rules of the user, which the part does not show
             return None
         records = recorder.records[self.records :]
         guards = [replace(g, position=g.position - self.records) for g in recorder.guards[self.guards :]]
@@ -68,8 +70,8 @@ class Part:
             return None
         made = {v.number for r in records for v in r.outputs}
         results = [recorder.atom(o) for o in recording.outputs]
-        atoms = [*(a for r in records for a in r.inputs), *results]
-        if any(isinstance(a, Literal) and type(a.value) is TracedArray for a in atoms):
+        atoms = [*[a for r in records for a in r.inputs], *results]
+        if TracedArray in {type(a.value) for a in atoms if type(a) is Literal}:
             return None
         inputs = [recorder.variables[v.place] for v in self.values]
         inside = made | {v.number for v in inputs}
@@ -117,7 +119,3 @@ class Part:
         if isinstance(atom, Variable):
             position = len(self.recorder.records)
             self.recorder.guards.append(replace(guard, variable=atom, position=position))
-
-
-def _has_rules_of_the_user(primitive: Any) -> bool:
-    return isinstance(getattr(primitive, "custom", None), Call)

@@ -13,7 +13,7 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core import mutation
-from funcdiff.core.array_type import ArrayType, type_of
+from funcdiff.core.array_type import NUMBER, type_of
 from funcdiff.core.collector import looking_rarely
 from funcdiff.core.mutation import Cell, Path
 from funcdiff.core.primitive import REGISTRY, LocallyConstant, Primitive
@@ -30,7 +30,6 @@ from funcdiff.transforms.sketch import Sketch, sketching
 from funcdiff.transforms.stand_ins import LARGE, any_large, stand_in
 from funcdiff.transforms.untouched import untouched
 
-_NUMBER = ArrayType((), np.dtype(np.float64))
 _SCALARS = frozenset(
     {bool, int, complex, *(t for t in np.sctypeDict.values() if np.dtype(t).kind in "biufc")}
 )
@@ -89,7 +88,7 @@ class TraceRecorder(Recorder):
     def variable(self, value: Any) -> Variable:
         """Number a value."""
         number = next(self.numbers)
-        kind = _NUMBER if type(value) is np.float64 else type_of(value)
+        kind = NUMBER if type(value) is np.float64 else type_of(value)
         made = self.variables[number] = Variable(number, kind)
         return made
 
@@ -231,7 +230,10 @@ class TraceRecorder(Recorder):
         if not isinstance(out, tuple):  # named tuples, too
             variable = self.variable(out)
             self.records.append(Record(primitive, tuple(atoms), params, (variable,), line))
-            return box(out, self, variable.number)
+            made = box(out, self, variable.number)
+            if variable.type is NUMBER:
+                made.kind = NUMBER  # newer levels need not compare what they make of such numbers
+            return made
         outputs = tuple(self.variable(o) for o in out)
         self.records.append(Record(primitive, tuple(atoms), params, outputs, line))
         return tuple(box(o, self, v.number) for o, v in zip(out, outputs, strict=True))

@@ -265,3 +265,22 @@ def test_operands_of_any_type_beside_traced_ones():
         return y + changing
 
     assert_array_equal(fd.trace(written)(X).run(X), X + 5.0)
+
+
+def test_numbers_of_a_program_are_taken_for_one_type_only_where_they_are():
+    """Numbers that an array is taken apart into, integers among them, and arrays without axes."""
+
+    def f(x):
+        a, b = x[0], x[1]
+        i, z = np.floor(a).astype(int), np.reshape(b, ())
+        s = np.float32(2.0) * a.astype(np.float32)
+        return np.sum(a * b + a * i + z * b + s * a + x * s)
+
+    for transform in (
+        fd.grad,
+        fd.hessian,
+        fd.jacfwd,
+        lambda f: fd.grad(lambda x: np.sum(fd.grad(f)(x) ** 2)),
+    ):
+        g = transform(f)
+        assert_allclose(fd.trace(g)(X).run(Y), g(Y), rtol=1e-14)

@@ -71,7 +71,9 @@ class Lines:
         operands[places] = [
             _number(kinds, type(x) if type(x) in PYTHON else type_of(x)) for x in self.literals
         ]
-        outputs = np.array([_number(kinds, v.type) for v in self.made_at], np.int64)
+        types = {id(v.type): v.type for v in self.made_at}  # many share one
+        number_of = {n: _number(kinds, kind) for n, kind in types.items()}
+        outputs = np.array([number_of[id(v.type)] for v in self.made_at], np.int64)
         parts = (
             np.array([id(r.primitive) for r in self.tape.records], np.uint64),
             np.array(settings, np.uint64),
