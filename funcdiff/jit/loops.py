@@ -19,6 +19,7 @@ from funcdiff.jit.passes.weakening import weaken
 from funcdiff.jit.program import Program
 from funcdiff.jit.source import Source, Writer
 from funcdiff.transforms.loops.body import Body, as_body, types_of
+from funcdiff.transforms.loops.derive import kept
 from funcdiff.transforms.loops.interpret import COMPILERS
 from funcdiff.transforms.loops.loop import Loop, gathered, room
 from funcdiff.transforms.loops.order import is_write
@@ -53,17 +54,10 @@ class CompiledLoop:
         body = as_body(spec.body)
         self.kinds = types_of(body.outputs)[spec.carries :]
         self.read = [v.type for v in body.inputs[spec.carries + spec.invariants :]]
-        self.cond = None if spec.cond is None else Program(_tape(spec.cond), backend)
-        if any(map(is_write, body.records)):
-            strong = optimise(_tape(body))
-            weak, watched = weaken(strong)
-            self.steps: list[Any] = [
-                _source(t, w, spec.carries, backend)
-                for t, w in ((weak, watched), (strong, ()))
-                if w or t is strong
-            ]
-        else:
-            self.steps = [_Constant(Program(_tape(body), backend))]
+        self.cond = None if spec.cond is None else _program(spec.cond, backend)
+        self.steps: list[Any] = kept(
+            body, ("steps", spec.carries, backend), lambda: _steps(body, spec.carries, backend)
+        )
 
     def __call__(self, *operands: Any) -> tuple[Any, ...]:
         """Run on plain operands."""
@@ -101,6 +95,21 @@ class CompiledLoop:
         return (*carry, *gathered(spec, collected, self.kinds), *([np.int64(i)] if going is not None else []))
 
 
+def _steps(body: Body, carries: int, backend: str) -> list[Any]:
+    """Return what runs a step: source where it writes in place, else a program."""
+    if not any(map(is_write, body.records)):
+        return [_Constant(_program(body, backend))]
+    strong = optimise(_tape(body))
+    weak, watched = weaken(strong)
+    return [_source(t, w, carries, backend) for t, w in ((weak, watched), (strong, ())) if w or t is strong]
+
+
+def _program(body: Tape, backend: str) -> Program:
+    """Return a body as a program, made once."""
+    found: Program = kept(as_body(body), ("program", backend), lambda: Program(_tape(body), backend))
+    return found
+
+
 def _read(x: Any, n: int, kind: ArrayType) -> Any:
     return x[n] if isinstance(x, np.ndarray) and x.ndim else element(x, n, kind)
 
@@ -129,7 +138,7 @@ class CompiledBranch:
     """A branch record as something to call."""
 
     def __init__(self, then: Tape, other: Tape, backend: str) -> None:
-        self.sides = [Program(_tape(t), backend) for t in (other, then)]
+        self.sides = [_program(t, backend) for t in (other, then)]
 
     def __call__(self, predicate: Any, *operands: Any) -> tuple[Any, ...]:
         """Run the side that is chosen."""
@@ -158,9 +167,7 @@ def native_step(body: Body, owned: int) -> Callable[[list[Any]], Sequence[Any]]:
 
     if why_not() or any(map(is_write, body.records)):
         return compiled_step(body, owned)
-    if "native" not in body.derived:
-        body.derived["native"] = Program(_tape(body), "native")
-    program = body.derived["native"]
+    program = _program(body, "native")
     return lambda values: program(*values)
 
 
@@ -170,15 +177,6 @@ COMPILERS += [(24, compiled_step), (2000, native_step)]
 def compiled(record: Record, backend: str) -> Callable[..., Any]:
     """Return what runs the record of a loop or a branch."""
     params = record.params
-    body: Any = params.get("body", params.get("then"))
-    key = ("compiled", backend, *params.values())
-    derived = body.derived if isinstance(body, Body) else {}
-    if key not in derived:
-        made: Any = (
-            CompiledLoop(Loop(**params), backend)
-            if "body" in params
-            else CompiledBranch(**params, backend=backend)
-        )
-        derived[key] = made
-    found: Callable[..., Any] = derived[key]
-    return found
+    if "body" in params:
+        return CompiledLoop(Loop(**params), backend)
+    return CompiledBranch(**params, backend=backend)

@@ -192,3 +192,26 @@ def test_a_batch_of_a_loop_is_recorded_once(monkeypatch):
         np.ones(3)
     )
     assert len(found) == 1
+
+
+def test_what_is_kept_with_a_body_does_not_grow_with_the_numbers_of_steps():
+    def step(c, _):
+        return (np.sin(c[0]) * c[1], c[1] + 1.0, c[2] * c[0]), c[2]
+
+    held, sizes = [], []
+    for n in range(2, 8):
+        f = fd.jit(lambda x, n=n: fd.scan(step, (x, x, x), None, length=n)[0][0], backend="numpy")
+        assert f(0.5) == f.__wrapped__(0.5)
+        held.append((f, f.lower(0.5)))
+        (body,) = of_loops(held[-1][1].tape)
+        sizes.append(len(body.derived))
+    assert len(set(sizes)) == 1
+
+
+def test_tangents_widen_a_condition_once():
+    def f(x):
+        return fd.while_loop(lambda s: s[0] < 3.0, lambda s: (s[0] + 1.0, s[1] * x), (0.0, x))[1]
+
+    tape = fd.trace(lambda x: [fd.jvp(f, t, 1.0)[1] for t in (x, 2 * x)])(1.5)
+    first, second = (r.params["cond"] for r in tape.records if "cond" in r.params)
+    assert first is second

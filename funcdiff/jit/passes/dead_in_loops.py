@@ -21,16 +21,22 @@ def pruned(record: Record, wanted: Flags, drop: Drop) -> Record:
     """Return a loop or a branch that gives only the wanted outputs, and those that they need."""
     if all(wanted):
         return record
-    body = as_body(record.params["body" if "body" in record.params else "then"])
-    key = ("pruned", wanted, *record.params.values())
+    params = record.params
+    is_loop = "body" in params
+    body = as_body(params["body" if is_loop else "then"])
+    same = {n: v for n, v in params.items() if n != "length"}  # whose steps are the same, however many
+    key = ("pruned", wanted, *same.values(), params.get("length") is None)
     if key not in body.derived:
-        make = _pruned_loop if "body" in record.params else _pruned_branch
-        body.derived[key] = make(record.params, wanted, drop)
-    params, inputs, outputs = body.derived[key]
+        body.derived[key] = (_pruned_loop if is_loop else _pruned_branch)(params, wanted, drop)
+    new, inputs, outputs = body.derived[key]
     if all(outputs):
         return record
     return Record(
-        record.primitive, chosen(record.inputs, inputs), params, chosen(record.outputs, outputs), record.line
+        record.primitive,
+        chosen(record.inputs, inputs),
+        params | new,
+        chosen(record.outputs, outputs),
+        record.line,
     )
 
 
@@ -58,7 +64,7 @@ def _closed(part: Tape, body: Body, inputs: Sequence[bool]) -> Body:
 def _pruned_loop(
     params: dict[str, Any], wanted: Flags, drop: Drop
 ) -> tuple[dict[str, Any], list[bool], list[bool]]:
-    """Return new params, and which operands and outputs stay."""
+    """Return the params that change, and which operands and outputs stay."""
     spec = Loop(**params)
     body, cond = as_body(spec.body), None if spec.cond is None else as_body(spec.cond)
     c, v = spec.carries, spec.carries + spec.invariants
@@ -72,16 +78,16 @@ def _pruned_loop(
             break
         carried = more
     if all(carried) and all(collected):
-        return params, [True] * (v + spec.stacked + spec.counted), [True] * len(wanted)
+        return {}, [True] * (v + spec.stacked + spec.counted), [True] * len(wanted)
     stay = [*carried, *(a or b for a, b in zip(read[c:v], of_cond[c:], strict=True)), *read[v:]]
-    new = spec._replace(
-        body=_closed(part, body, stay),
-        cond=None if cond is None else _closed(cond, cond, stay[:v]),
-        carries=sum(carried),
-        invariants=sum(stay[c:v]),
-    )
+    new = {
+        "body": _closed(part, body, stay),
+        "cond": None if cond is None else _closed(cond, cond, stay[:v]),
+        "carries": sum(carried),
+        "invariants": sum(stay[c:v]),
+    }
     return (
-        new._asdict(),
+        new,
         [*stay, *[True] * spec.counted],
         [*carried, *collected, *[True] * (cond is not None)],
     )
@@ -90,7 +96,7 @@ def _pruned_loop(
 def _pruned_branch(
     params: dict[str, Any], wanted: Flags, drop: Drop
 ) -> tuple[dict[str, Any], list[bool], list[bool]]:
-    """Return new params, and which operands and outputs stay."""
+    """Return the params that change, and which operands and outputs stay."""
     sides = {name: as_body(side) for name, side in params.items()}
     parts = {name: _needed(side, wanted, drop) for name, side in sides.items()}
     read = [any(flags) for flags in zip(*(flags for _, flags in parts.values()), strict=True)]

@@ -108,7 +108,10 @@ def _wide_cond(spec: Loop, active: Flags) -> Body:
     assert spec.cond is not None
     carry, invariant, _, _ = spec.parts(as_body(spec.body).examples)
     of_carry, of_invariant, _, _ = spec.parts(active)
-    return widened(as_body(spec.cond), choose(carry, of_carry), choose(invariant, of_invariant), spec.carries)
+    cond, more = as_body(spec.cond), (choose(carry, of_carry), choose(invariant, of_invariant))
+    key = ("wide", spec.carries, *(tuple(map(type_of, group)) for group in more))
+    found: Body = kept(cond, key, lambda: widened(cond, *more, spec.carries))
+    return found
 
 
 def _pushed(spec: Loop, body: Body, active: Flags) -> Loop:
