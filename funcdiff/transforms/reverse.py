@@ -54,6 +54,7 @@ class ReverseRecorder(Recorder):
             rule = custom.reverse(self.level, primitive, values, places)
             if rule is not None:
                 return self._record_call(rule, values, params, tuple(places))
+            active = False  # nothing that it gives moves
         out = primitive.function(*values, **params)
         if isinstance(primitive, LocallyConstant):
             self.decided = self.decided or active

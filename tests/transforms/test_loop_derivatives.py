@@ -525,3 +525,18 @@ def test_only_what_depends_on_what_moves_has_tangents(inner):
     assert fd.grad(lambda a: moving(a)[0])(2.0) == 0
     n = 3 if inner == "branch" else 4
     assert fd.grad(lambda a: moving(a)[1])(2.0) == pytest.approx(0.3 * n * 2.0 ** (n - 1))
+
+
+def test_branches_of_which_nothing_moves_are_constants():
+    """Their operands may move all the same, as in the second derivative of what is linear."""
+
+    def f(x):
+        def either(i, c):
+            return fd.cond(c[0] > 0, lambda c: (c[0] * 3.0, c[1]), lambda c: (c[0], c[1] / 2), c)
+
+        return sum(fd.fori_loop(0, 2, either, (x, x)))
+
+    xs = np.array([0.4, -0.3])
+    np.testing.assert_array_equal(fd.vmap(fd.grad(f))(xs), [10.0, 1.25])
+    np.testing.assert_array_equal(fd.vmap(fd.grad(fd.grad(f)))(xs), [0.0, 0.0])
+    np.testing.assert_array_equal(fd.trace(fd.vmap(fd.grad(fd.grad(f))))(xs).run(xs), [0.0, 0.0])
