@@ -120,6 +120,7 @@ class Evidence:
     def begin(self, leaves: Sequence[Any]) -> None:
         """Start with the function that the caller calls with some arguments."""
         self._let_go()
+        self.found, self.stay = False, {}
         recorders = [x.recorder for x in leaves if type(x) is TracedArray]
         self.recorder = recorders[0] if recorders else None
         self.outside = sys._getframe(1)

@@ -635,3 +635,49 @@ def test_traps(f):
         assert f in SILENT or any(
             "free_loops" in m and "fd.while_loop" in m and f.__name__ in m for m in found
         )
+
+
+def through_a_view(x):
+    u = np.array([1.0, 2.0, 3.0]) * x
+    tail = u[1:]
+    while u[0] > 0.1:
+        u[1] = 0.5 * u[1] + 0.1 * u[0]
+        u[0] = 0.7 * u[0] + 0.01 * tail[0]
+    return np.sum(tail) + u[0]
+
+
+def in_a_product(x):
+    def halved(y):
+        while y > 0.3:
+            y = 0.6 * y
+        return y
+
+    return x * halved(x) + halved(2 * x) * halved(x + 1)
+
+
+def shifted_from_one_value(x):
+    a = b = c = d = x
+    while d > 0.2:
+        a, b, c, d = b, c, d, 0.7 * d
+    return a + 2 * b + 3 * c + 4 * d + x
+
+
+def grows(x):
+    v = np.array([1.0]) * x
+    while np.sum(v) < 20:
+        v = np.concatenate([v, v[-1:] + 0.5])
+    return np.sum(v)
+
+
+@pytest.mark.parametrize(
+    ("f", "free"),
+    [(through_a_view, 1), (in_a_product, 1), (shifted_from_one_value, 1), (grows, 0)],
+    ids=lambda f: getattr(f, "__name__", ""),
+)
+def test_values_that_are_kept_in_several_places(f, free):
+    compiled = fd.jit(fd.value_and_grad(f), backend="numpy", free_loops=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerformanceWarning)
+        for x in (5.0, 0.05, 2.0, 0.15, 30.0):
+            np.testing.assert_allclose(compiled(x), fd.value_and_grad(f)(x), rtol=1e-10)
+    assert programs_of(compiled)[1] == free
