@@ -9,7 +9,6 @@ import numpy as np
 
 from funcdiff import errors
 from funcdiff.core.array_type import type_of
-from funcdiff.core.primitive import Elementwise, General, Multilinear, Over
 from funcdiff.core.recording import innermost
 from funcdiff.core.rules import RULES
 from funcdiff.core.trees import LEAF, AnyTree, Tree, flatten
@@ -25,6 +24,7 @@ from funcdiff.transforms.arguments import (
 from funcdiff.transforms.forward import push_forward
 from funcdiff.transforms.gradient import wrap
 from funcdiff.transforms.jacobian import at_inputs
+from funcdiff.transforms.linearity import is_linear
 from funcdiff.transforms.record_rules import pull_any, pull_part, pull_write
 from funcdiff.transforms.reverse import record
 from funcdiff.transforms.sweeps import Recording, zeros_like
@@ -339,15 +339,15 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], tu
 def _check_linear(f: Any, recording: Recording) -> None:
     """Refuse a tape that is not linear in its inputs."""
     it = iter(recording.records)
-    for rule, _n, i, j, _x, _y, _v, _t in zip(it, it, it, it, it, it, it, it):  # noqa: B905
+    for rule, _n, i, j, _x, y, _v, _t in zip(it, it, it, it, it, it, it, it):  # noqa: B905
         if rule in (pull_part, pull_write):
             continue
         if rule is pull_any:
-            primitive, active = j, [n for n, p in enumerate(i) if p >= 0]
+            primitive, active, params = j, [n for n, p in enumerate(i) if p >= 0], y
         else:
-            primitive = RULES[rule].primitive
+            primitive, params = RULES[rule].primitive, {}
             active = [n for n, p in enumerate((i, j)) if isinstance(p, int) and p >= 0]
-        if not _is_linear(primitive, active):
+        if not is_linear(primitive, active, params):
             raise errors.OutputError(
                 errors.at_user_line(
                     f"linear_transpose of {errors.function_name(f)}: the function is not linear, it applies "
@@ -370,24 +370,6 @@ def _check_linear(f: Any, recording: Recording) -> None:
                     "zero. Leave the constant out, or use fd.pullback."
                 )
             )
-
-
-def _is_linear(primitive: Any, active: list[int]) -> bool:
-    match primitive:
-        case Elementwise():
-            partials = primitive.partials
-            if all(partials[n] in (1, -1) for n in active if not callable(partials[n])) and not any(
-                callable(partials[n]) or isinstance(partials[n], Over) for n in active
-            ):
-                return True
-            return len(active) == 1 and (
-                primitive.name == "multiply" or (primitive.name == "divide" and active == [0])
-            )
-        case Multilinear():
-            return len(active) <= 1
-        case General():
-            return len(active) <= 1 and all(primitive.transposes[n] is not None for n in active)
-    return True
 
 
 __all__ = ["MISSING", "curry", "jvp", "linear_transpose", "linearize", "own", "pullback", "vjp"]

@@ -540,3 +540,55 @@ def test_branches_of_which_nothing_moves_are_constants():
     np.testing.assert_array_equal(fd.vmap(fd.grad(f))(xs), [10.0, 1.25])
     np.testing.assert_array_equal(fd.vmap(fd.grad(fd.grad(f)))(xs), [0.0, 0.0])
     np.testing.assert_array_equal(fd.trace(fd.vmap(fd.grad(fd.grad(f))))(xs).run(xs), [0.0, 0.0])
+
+
+def turned(x, angles):
+    def step(c, a):
+        return (np.cos(a) * c[0] - np.sin(a) * c[1], np.sin(a) * c[0] + np.cos(a) * c[1]), c[0]
+
+    return fd.scan(step, (x[0], x[1]), angles)
+
+
+@pytest.mark.parametrize("compiled", [fd.trace, fd.jit])
+def test_loops_and_branches_that_are_linear_are_transposed(compiled):
+    x, angles, g = np.array([1.0, 2.0]), np.linspace(0, 1, 5), np.arange(5.0)
+
+    def transposed(g, angles):
+        return fd.linear_transpose(lambda x: turned(x, angles), x)(((1.0, 2.0), g))[0]
+
+    def chosen(g, p):
+        return fd.linear_transpose(lambda x: fd.cond(p > 0, lambda c: 3 * c, lambda c: c / 2, x), 1.0)(g)[0]
+
+    def grown(g, end):  # how often is not asked of x
+        def step(c):
+            return c[0] * 2 + 1, c[1] * 3
+
+        return fd.linear_transpose(lambda x: fd.while_loop(lambda c: c[0] < end, step, (0.0, x))[1], 1.0)(g)[
+            0
+        ]
+
+    for f, args in (
+        (transposed, (g, angles)),
+        (chosen, (1.0, 1.0)),
+        (chosen, (1.0, -1.0)),
+        (grown, (2.0, 5.0)),
+    ):
+        run = compiled(f)(*args)
+        found = run.run(*args) if compiled is fd.trace else run
+        np.testing.assert_allclose(found, f(*args), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: fd.fori_loop(0, 3, lambda i, c: c * c, x),
+        lambda x: 2 * x + fd.fori_loop(0, 2, lambda i, c: np.floor(c), x),
+        lambda x: fd.while_loop(lambda c: c < -1, lambda c: c * 3, x),
+        lambda x: fd.cond(x > 1, lambda c: c * 3, lambda c: c, x),
+        lambda x: fd.fori_loop(0, 3, lambda i, c: c + 1, x),
+    ],
+)
+def test_loops_and_branches_that_are_not_linear_are_refused(f):
+    for run in (lambda g: fd.linear_transpose(f, 1.0)(g), fd.jit(lambda g: fd.linear_transpose(f, 1.0)(g))):
+        with pytest.raises(fd.errors.OutputError, match="not linear"):
+            run(3.0)
