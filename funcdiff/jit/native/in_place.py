@@ -6,6 +6,7 @@ The loop then reads and writes the same elements, and touches one array less.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from funcdiff.jit.native.nodes import BYTES, Base, Group, Memory
 
@@ -32,25 +33,41 @@ def share(groups: Sequence[Group], bases: list[Base], results: Sequence[Base]) -
     return bases
 
 
-def replaces(groups: Sequence[Group], old: str, new: str) -> bool:
-    """Tell whether groups read one array for the last time where they write another, element by element.
+class Accesses:
+    """Where groups read and write arrays, which are known by the names of their memory."""
 
-    Then both may lie in the same place. The arrays are known by the names of their memory.
-    """
-    touched = [{b.root.name for b in _touched(g)} for g in groups]
-    writer = next((n for n, names in enumerate(touched) if new in names), len(groups))
-    if writer == len(groups) or any(old in names for names in touched[writer + 1 :]):
-        return False
-    group = groups[writer]
-    reads = [n.detail for n in group.nodes if n.op == "load" and n.detail[0].base.name == old]
-    if sum(b.root.name == old for b in _touched(group)) > len(reads):
-        return False  # in another way than element by element
-    if not reads or not group.space:
-        return True  # straight code reads before it writes
-    stores = [s for s in group.stores if s.memory.base.name == new]
-    if sum(b.root.name == new for b in _touched(group)) > len(stores):
-        return False
-    return {_place(*r) for r in reads} <= {_place(s.memory, s.offset, s.strides) for s in stores}
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+        self.found: dict[str, list[tuple[int, str, Any]]] = {}
+        for n, group in enumerate(groups):
+            for node in group.nodes:
+                if node.op in ("load", "fetch"):
+                    self._enter(n, "read" if node.op == "load" else "", *node.detail)
+            for store in group.stores:
+                self._enter(n, "written", store.memory, store.offset, store.strides)
+            for base in _touched_otherwise(group):
+                self.found.setdefault(base.root.name, []).append((n, "", None))
+
+    def _enter(self, n: int, how: str, memory: Memory, offset: int, strides: tuple[int, ...]) -> None:
+        base = memory.base
+        plain = how if base.of is None else ""
+        self.found.setdefault(base.root.name, []).append((n, plain, _place(memory, offset, strides)))
+
+    def replaces(self, old: str, new: str) -> bool:
+        """Tell whether one array is read for the last time where another is written, element by element.
+
+        Then both may lie in the same place.
+        """
+        if new not in self.found:
+            return False
+        writer = min(n for n, _, _ in self.found[new])
+        reads = [(how, place) for n, how, place in self.found.get(old, ()) if n >= writer]
+        if any(n > writer for n, _, _ in self.found.get(old, ())) or any(how != "read" for how, _ in reads):
+            return False
+        if not reads or not self.groups[writer].space:
+            return True  # straight code reads before it writes
+        writes = [(how, place) for n, how, place in self.found[new] if n == writer]
+        return all(how == "written" for how, _ in writes) and {p for _, p in reads} <= {p for _, p in writes}
 
 
 def _touched(group: Group) -> Iterator[Base]:
@@ -60,6 +77,11 @@ def _touched(group: Group) -> Iterator[Base]:
             yield node.detail[0].base
     for store in group.stores:
         yield store.memory.base
+    yield from _touched_otherwise(group)
+
+
+def _touched_otherwise(group: Group) -> Iterator[Base]:
+    """Yield the memory that a group reads and writes in other ways than by loads and stores."""
     for accumulation in group.accumulations:
         yield accumulation.memory.base
     for scatter in group.scatters:

@@ -25,22 +25,26 @@ def prepared(body: Tape) -> Tape:
     if not isinstance(body, Body):
         return optimise_for(body, "native")
     if "native tape" not in body.derived:
-        tape = Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
-        body.derived["native tape"] = optimise_for(tape, "native")
+        body.derived["native tape"] = optimise_for(_tape(body), "native")
     found: Tape = body.derived["native tape"]
     return found
 
 
 def prepared_weak(body: Tape, carries: int) -> Weak | None:
     """Return a body with ordinary products, made once; None if there is no need for it."""
-    tape = prepared(body)
+    if body.guards:
+        raise NotNative
     if not isinstance(body, Body):
-        return weak_body(tape, carries)
+        return weak_body(body, carries)
     key = ("native weak", carries)
     if key not in body.derived:
-        body.derived[key] = weak_body(tape, carries)
+        body.derived[key] = weak_body(_tape(body), carries)
     found: Weak | None = body.derived[key]
     return found
+
+
+def _tape(body: Body) -> Tape:
+    return Tape(body.name, body.inputs, body.records, body.outputs, (), body.in_tree, body.out_tree)
 
 
 class BodyLowering(Lowering):

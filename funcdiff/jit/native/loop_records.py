@@ -13,12 +13,12 @@ from funcdiff.core.tape import Record, Tape, Variable, bodies, variables
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import Array, Stacked
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
-from funcdiff.jit.native.in_place import replaces
+from funcdiff.jit.native.in_place import Accesses
 from funcdiff.jit.native.invoked import OUTSIDE, Function
 from funcdiff.jit.native.loop_body import BodyLowering, constants, is_constant, prepared, prepared_weak
 from funcdiff.jit.native.loop_text import Buffer, LoopText, Numbers, Owned, Read, Written
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, Group, Node
+from funcdiff.jit.native.nodes import BYTES, Base, Node
 from funcdiff.jit.native.operations import literal
 from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.plain_products import Weak
@@ -48,18 +48,21 @@ class _LoopFunction(LoopText):
             raise NotNative
         f = Function(low, f"{low.name}.loop{record.outputs[0].number}")
         weak = prepared_weak(spec.body, spec.carries) if low.weak else None
-        if weak is not None and not _is_latency_bound(weak):
-            weak = None
-        tape = prepared(spec.body) if weak is None else weak.tape
-        body = BodyLowering(tape, f.name, "", low.weak, low.threads)
+        body = None if weak is None else BodyLowering(weak.tape, f.name, "", low.weak, low.threads)
+        if body is None or weak is None or not _is_latency_bound(body, weak):
+            body, weak = BodyLowering(prepared(spec.body), f.name, "", low.weak, low.threads), None
         super().__init__(spec, f, body, weak)
         self.lowerings = [self.body]
         self.counters = counters(spec)
+        self.written_to = {
+            v.number for r in body.tape.records if is_write(r) for v in variables(r.inputs[:1])
+        }
         self.returned = {v.number for v in variables(low.tape.outputs)}
         if self.spec.cond is not None:
             condition = prepared(self.spec.cond)
             name = f"{self.f.name}.cond"
             self.lowerings.append(BodyLowering(condition, name, "cond.", low.weak, low.threads))
+        self.named: dict[str, list[Base]] = {}  # memory of the bodies, by its name
         self.small: dict[str, list[Array]] = {}  # of invariants, by pointer
 
     def lower(self) -> list[Array]:
@@ -80,9 +83,12 @@ class _LoopFunction(LoopText):
             one.records()
         made = self._results()
         groups = [f.lowered(one) for one in self.lowerings]
-        for n, x in enumerate(carry):
-            if isinstance(self.carried[n], Buffer):
-                made[n] = self._buffer(n, x, groups[0])
+        buffers = [n for n, one in enumerate(self.carried) if isinstance(one, Buffer)]
+        accesses = Accesses(groups[0] if buffers else [])
+        for base in (b for one in self.lowerings for b in one.bases):
+            self.named.setdefault(base.name, []).append(base)
+        for n in buffers:
+            made[n] = self._buffer(n, carry[n], accesses)
         self.write(groups)
         work = self.out.work * spec.length if spec.length is not None else RELEASE
         return f.invoke(made, work)
@@ -121,7 +127,7 @@ class _LoopFunction(LoopText):
             self.carried.append(Numbers(type_, start, names))
             extent = self._counted(n, known)
             self._enter(n, lambda one: one.given(type_, names, extent))
-        elif _is_written_in_place(self.body.tape, n):
+        elif v.number in self.written_to and _is_written_in_place(self.body.tape, n):
             memory, stage = owned(self.f.low, self.record, x, False)
             self.f.stage = max(self.f.stage, stage)
             to = self.f.parameter(memory)
@@ -256,11 +262,11 @@ class _LoopFunction(LoopText):
             )
         return made
 
-    def _buffer(self, n: int, x: Array, groups: list[Group]) -> Array:
+    def _buffer(self, n: int, x: Array, accesses: Accesses) -> Array:
         """Carry a large array in one place, if every step reads it where it writes the next one, otherwise in two by turns."""
         f, one = self.f, self.carried[n]
         assert isinstance(one, Buffer)
-        if self.spec.length != 1 and replaces(groups, one.name, one.following):
+        if self.spec.length != 1 and accesses.replaces(one.name, one.following):
             if self._is_small(one.type, n):
                 memory = f.part(one.type, "carried")
                 stage = f.low.write(x, memory)
@@ -268,9 +274,8 @@ class _LoopFunction(LoopText):
                 memory, stage = owned(f.low, self.record, x, False)
             f.stage = max(f.stage, stage)
             to = f.parameter(memory)
-            for base in (b for low in self.lowerings for b in low.bases):
-                if base.name in (one.name, one.following):
-                    base.name = to[1:]
+            for base in self.named[one.name] + self.named[one.following]:
+                base.name = to[1:]
             self.carried[n] = Owned(one.type, to, memory)
             return arrays.in_memory(one.type, memory, 0)
         memory = f.new(one.type)
@@ -303,9 +308,7 @@ class _LoopFunction(LoopText):
 
 
 def _is_written_in_place(body: Tape, n: int) -> bool:
-    """Tell whether a carry is written to, and the next one may be what the writes leave, not an array made anew."""
-    if not any(is_write(r) and r.inputs[0] == body.inputs[n] for r in body.records):
-        return False
+    """Tell whether what follows a carry that is written to may be what the writes leave, not an array made anew."""
     maker = {v: r for r in body.records for v in r.outputs}
     left = body.outputs[n]
     while left in maker and is_write(maker[left]):
@@ -313,9 +316,9 @@ def _is_written_in_place(body: Tape, n: int) -> bool:
     return left == body.inputs[n] or (left in maker and bool(bodies(maker[left])))
 
 
-def _is_latency_bound(weak: Weak) -> bool:
+def _is_latency_bound(body: BodyLowering, weak: Weak) -> bool:
     """Tell whether all that is to be looked at is small, so that steps wait for each other."""
-    body, outputs = BodyLowering(weak.tape, ""), weak.tape.outputs
+    outputs = weak.tape.outputs
     found = [
         *(weak.tape.inputs[k] for k in weak.last),
         *outputs[len(outputs) - weak.every_step :],

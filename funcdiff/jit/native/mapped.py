@@ -37,6 +37,9 @@ def _mapped(low: Lowering, record: Record, function: Callable[[Group, list[Node]
     """Apply a function to each element."""
     out = record.outputs[0]
     operands = [low.array(a) for a in record.inputs]
+    if not out.type.shape and all(x.group is not None and not x.group.space for x in operands):
+        group = low.group(((), False), max(x.group.stage for x in operands if x.group))
+        return computed(out.type, group, (), box(function(group, [x.parts[()] for x in operands])))
     space, layout = _place(low, out, operands)
     shape = out.type.shape
     stage = max([0, *(low.stage_of(x, space, layout, shape) for x in operands)])

@@ -18,7 +18,8 @@ from funcdiff.core.array_type import ArrayType, is_differentiable
 from funcdiff.core.primitive import REGISTRY
 from funcdiff.core.tape import Guard, Record, Tape, Variable, variables
 from funcdiff.jit.native.spaces import UNROLLED
-from funcdiff.jit.passes.pipeline import optimise
+from funcdiff.jit.passes.dead_code import drop_dead_code
+from funcdiff.jit.passes.pipeline import optimise_for
 from funcdiff.jit.passes.weakening import keeps_nan, ordinary, watched, weaken
 
 LONG = 1000  # numbers that a program has names for
@@ -43,7 +44,8 @@ class Weak(NamedTuple):
 
 
 def weak_body(tape: Tape, carries: int) -> Weak | None:
-    """Return a body with ordinary products; None if it has no others."""
+    """Return a body, which has not been optimised, with ordinary products; None if it has no others."""
+    tape = drop_dead_code(tape)
     if not any(r.primitive is REGISTRY["scale"] for r in tape.records):
         return None
     plain, products = ordinary(tape)
@@ -51,9 +53,20 @@ def weak_body(tape: Tape, carries: int) -> Weak | None:
     suspect = {*products, *carried_numbers}  # integers are never NaN
     kept = len(plain.outputs)
     both = replace(plain, outputs=(*plain.outputs, *watched(plain, suspect)))
-    both = optimise(both)
+    both = optimise_for(both, "native")
     found = [v for v in both.outputs[kept:] if isinstance(v, Variable)]
-    passing = [_is_passed_on(both, v, kept) for v in both.inputs[:carries]]
+    readers: dict[int, list[Record]] = {}
+    for record in both.records:
+        for v in variables(record.inputs):
+            readers.setdefault(v.number, []).append(record)
+    returned = {v.number for v in variables(both.outputs[:kept])}
+    # a NaN in a carry is seen in what the next step makes of it
+    passing = [
+        v.number in readers
+        and v.number not in returned
+        and all(keeps_nan(r.primitive) for r in readers[v.number])
+        for v in both.inputs[:carries]
+    ]
     carried: dict[int, int] = {}
     for k, atom in enumerate(both.outputs[:carries]):
         if isinstance(atom, Variable) and passing[k]:
@@ -95,10 +108,3 @@ def components(tape: Tape) -> int:
     """Return about how many numbers a program has names for: those of short axes, one for all along a long one."""
     sizes = [v.type for r in tape.records for v in r.outputs]
     return sum(t.size if t.size <= UNROLLED else min(t.size // max(t.shape), UNROLLED) for t in sizes)
-
-
-def _is_passed_on(tape: Tape, carry: Variable, kept: int) -> bool:
-    """Tell whether a NaN that a step is given in a carry is seen in what the step makes of it."""
-    readers = [r for r in tape.records if carry in r.inputs]
-    returned = carry.number in {v.number for v in variables(tape.outputs[:kept])}
-    return bool(readers) and not returned and all(keeps_nan(r.primitive) for r in readers)

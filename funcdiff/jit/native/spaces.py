@@ -101,6 +101,8 @@ def lane_sizes(tape: Tape) -> frozenset[int]:
 
 def flat_variables(tape: Tape) -> set[int]:
     """Return the results of records that act on all elements alike, as do all that their operands meet."""
+    if all(v.type.size <= FEW for r in tape.records for v in r.outputs):
+        return set()
     parent: dict[int, int] = {}
 
     def root(n: int) -> int:
@@ -109,7 +111,6 @@ def flat_variables(tape: Tape) -> set[int]:
             n = parent[n]
         return n
 
-    given = {v.number for v in tape.inputs}
     spoilt: set[int] = set()
     rearranged: set[int] = set()
     for record in tape.records:
@@ -118,7 +119,7 @@ def flat_variables(tape: Tape) -> set[int]:
             v for v in variables(record.inputs) if v.type.shape and v.type.size > 1 and v.number in parent
         ]
         reduced = _is_whole_reduction(record)
-        flat = not more and (reduced or _is_alike(record, rearranged | set()))
+        flat = not more and (reduced or _is_alike(record, rearranged))
         if not reduced and out.type.shape:
             parent[out.number] = out.number
             members.append(out)
@@ -128,7 +129,6 @@ def flat_variables(tape: Tape) -> set[int]:
             parent[root(v.number)] = root(members[0].number)
         if not flat:
             spoilt.update(v.number for v in members)
-    del given
     bad = {root(n) for n in spoilt}
     return {n for n in parent if root(n) not in bad}
 
