@@ -227,7 +227,7 @@ def _state(stand: _Stand, recorder: Any) -> Snapshot:
         if errors.is_internal(code.co_filename):
             continue
         kept = {*flow_of(code).read_after(step), *code.co_cellvars, *code.co_freevars}
-        names = frame.f_locals
+        names = dict(frame.f_locals)
         is_function = bool(code.co_flags & inspect.CO_OPTIMIZED)
         for name in sorted(names if not is_function else kept & names.keys()):
             state.add(name if frame is stand.frames[-1] else f"{name} of {code.co_name}", names[name])
