@@ -190,3 +190,20 @@ def test_a_tree_of_matrices_in_many_directions_is_a_loop() -> None:
     source = compare(fd.jacfwd(f), x)
     assert "@kernel0.loop" in source
     assert source.count("\n") < 8000
+
+
+@pytest.mark.parametrize("n", [5, 9, 26])
+@pytest.mark.parametrize("count", [9, 16])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_many_entries_are_put_together_in_the_loops_around_them(n: int, count: int, axis: int) -> None:
+    def f(x: Any) -> Any:
+        y = np.sin(x)
+        entries = [y[..., k % 3] * k if k % 2 else np.zeros(x.shape[:-1]) for k in range(count)]
+        entries[2], entries[4] = x[..., 0], np.ones_like(x[..., 0])
+        whole = np.stack(entries, axis)
+        parts = np.concatenate([e[..., None] for e in (*entries, y[..., 1])], 2)
+        return whole, whole * 2 + np.cos(whole), parts, np.tanh(parts)
+
+    x = np.random.default_rng(n).standard_normal((n, 22, 3))
+    compare(f, x)
+    compare(fd.jacfwd(lambda s: f(s * x)), 0.5)

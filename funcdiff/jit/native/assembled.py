@@ -47,7 +47,9 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
         raise NotNative(record)
     space, layout = low.natural(out.shape)
     if layout[axis] != COMPONENT:
-        space, layout = _as_operands(out.shape, xs, axis) or (space, layout)
+        space, layout = (
+            _as_operands(out.shape, xs, axis) or _around_operands(low, out.shape, xs, axis) or (space, layout)
+        )
     if layout[axis] == COMPONENT:
         for x in xs:
             if x.source is not None:
@@ -67,6 +69,20 @@ def _joined(low: Lowering, record: Record, xs: Sequence[Array], shapes: Sequence
         if 0 not in shape:
             ready = max(ready, low.write(x, arrays.view(memory, lambda a, key=key: a[key])))
     return arrays.in_memory(out, memory, ready)
+
+
+def _around_operands(
+    low: Lowering, shape: tuple[int, ...], xs: Sequence[Array], axis: int
+) -> tuple[tuple[int, ...], Layout] | None:
+    """Return the space in which all operands would be computed: what has more components than a vector is a loop elsewhere."""
+    found = {low.natural(x.type.shape) for x in xs}
+    if len(found) > 1:
+        return None
+    ((space, layout),) = found
+    if not space or layout[axis] != COMPONENT:
+        return None
+    components = math.prod(n for n, loop in zip(shape, layout, strict=True) if loop == COMPONENT)
+    return (space, layout) if components <= UNROLLED else None
 
 
 def _loops(xs: Sequence[Array]) -> list[int]:
