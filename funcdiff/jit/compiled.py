@@ -26,7 +26,7 @@ from funcdiff.jit.nesting import nesting_of
 from funcdiff.jit.passes.roll import WORTH, roll_for
 from funcdiff.jit.program import Program
 from funcdiff.jit.record import call
-from funcdiff.jit.rolling import Rolling
+from funcdiff.jit.rolling import NotClosed, Rolling, is_closed
 from funcdiff.jit.signature import NUMBERS, Signature, Statics
 from funcdiff.jit.source import Unsteady
 from funcdiff.transforms.reverse import ROLLING
@@ -39,6 +39,7 @@ CALLS = 16  # uncompiled ones that a change counts for
 _STRONG = tuple(np.dtype(t) for t in (bool, np.int64, float, complex, np.longdouble, np.clongdouble))
 STEP_ERRORS = (ArithmeticError, LookupError, ValueError)  # what steps raise, which the function may catch
 LONGEST_REST = 1 << 12  # calls
+PARTS_SKIPPED = 4  # of a program that is recorded anew for each, before it is recorded as it is
 _MISSING: Any = object()
 _float64 = np.float64
 _ndarray = np.ndarray
@@ -309,21 +310,29 @@ class Compiled:
 
     def _trace(self, flat: Callable[..., Any], values: list[Any], evidence: Evidence | None) -> Tape:
         """Record the program, what is to be differentiated of it with loops in the place of repeated blocks."""
-        rolling = Rolling(WORTH[self.backend] // 4, evidence)
         looking = EVIDENCE.set(evidence)
-        token = ROLLING.set(rolling)
         try:
-            tape = trace(flat)(*values)
-            if rolling.used:
-                try:
-                    tape.validate()
-                except errors.TapeError:  # a value of what was rolled has been kept elsewhere
-                    ROLLING.set(None)
-                    tape = trace(flat)(*values)
+            tape = self._in_parts(flat, values, evidence)
         finally:
-            ROLLING.reset(token)
             EVIDENCE.reset(looking)
         return tape if evidence is None else evidence.close(tape)
+
+    def _in_parts(self, flat: Callable[..., Any], values: list[Any], evidence: Evidence | None) -> Tape:
+        skipped: set[int] = set()
+        while len(skipped) < PARTS_SKIPPED:
+            rolling = Rolling(WORTH[self.backend] // 4, evidence, skipped)
+            token = ROLLING.set(rolling)
+            try:
+                tape = trace(flat)(*values)
+            except NotClosed as end:
+                skipped.add(end.part)
+                continue
+            finally:
+                ROLLING.reset(token)
+            if not rolling.begun or is_closed(tape):
+                return tape
+            break  # a value of a part has been kept elsewhere
+        return trace(flat)(*values)
 
     @staticmethod
     def _has_python_numbers(signature: Signature) -> bool:

@@ -146,7 +146,7 @@ def constants(out: Any, recorder: Recorder, always: bool = False) -> Any:
 
 
 ROLLING: ContextVar[Any] = ContextVar("funcdiff rolling", default=None)
-"""What makes loops of a long part of a program before it is differentiated; set while `jit` records."""
+"""What runs a function plainly and makes loops of what it does before that is differentiated; set while `jit` records."""
 
 
 def record(
@@ -160,8 +160,8 @@ def record(
     if lasting:
         values = [v.copy(order="K") if type(v) is np.ndarray else v for v in values]
     rolling = ROLLING.get()
-    part = None if rolling is None else rolling.begin(values)
-    values = values if part is None else part.values
+    if rolling is not None:
+        f = rolling.plain(f, values)
     watcher = WATCHER.get()
     recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     records = recorder.records
@@ -185,12 +185,7 @@ def record(
     recording = Recording(*made) if watcher is None else watcher.recording(recorder, *made)
     recording.decided = recorder.decided
     recording.program = writes_program(values) or writes_program(recording.outputs)
-    shorter = None if part is None else part.rolled(recording)
-    if shorter is None:
-        return recording
-    again = record(shorter, values, lasting, fast)
-    again.decided = again.decided or recording.decided
-    return again
+    return recording
 
 
 def in_order(records: list[Any], room: int, length: int) -> bool:

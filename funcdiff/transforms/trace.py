@@ -63,7 +63,9 @@ class TraceRecorder(Recorder):
         self.guards: list[Guard] = []
         self.variables: dict[int, Variable] = {}  # by number
         self.numbers = count()  # of which each thread that writes takes its own, without a lock
-        self.given: dict[int, Any] = {}  # the values of the inputs
+        self.part = 0  # the first variable of the part of the program that is being written
+        self.around: dict[int, Any] = {}  # what parts read of variables before them
+        self.line = ""  # the user's, where a part is written anew
         self.aliases: dict[int, Variable] = {}  # other names of variables, for the time of recording
         self.sketch = Sketch()
         self.careful = self.sketch.entered  # the places of what is not simply its value
@@ -117,6 +119,8 @@ class TraceRecorder(Recorder):
         """Return what stands for a value on the tape."""
         if type(x) is TracedArray and x.recorder is self and x.place >= 0:
             variable: Variable = self.variables[x.place]
+            if x.place < self.part:
+                self.around[x.place] = x.value
             return variable
         value, _ = output(x, self)
         return Literal(self.constants.keep(value) if type(value) is np.ndarray else value)
@@ -138,9 +142,13 @@ class TraceRecorder(Recorder):
             x = a
             if type(a) is TracedArray:
                 own = a if a.recorder is self else self.inner(a)
-                if own is None or (place := own.place) < 0 or place in self.careful:
+                if own is None or (place := own.place) in self.careful:
                     return self.apply_to_any(primitive, args, params)
                 x = own.value
+                if place < self.part:
+                    if place < 0:
+                        return self.apply_to_any(primitive, args, params)
+                    self.around[place] = x
             kind = type(x)
             if kind is not np.float64 and kind is not float:
                 are_numbers = False
@@ -226,7 +234,7 @@ class TraceRecorder(Recorder):
         ]
 
     def _record(self, primitive: Primitive, atoms: Sequence[Atom], params: dict[str, Any], out: Any) -> Any:
-        line = self.lines.here()
+        line = self.line or self.lines.here()
         if not isinstance(out, tuple):  # named tuples, too
             variable = self.variable(out)
             self.records.append(Record(primitive, tuple(atoms), params, (variable,), line))
@@ -244,6 +252,8 @@ class TraceRecorder(Recorder):
                 self.sketch.settle()
             value = self.lower(x)
             seen = np.array(innermost(value))
+            if x.place < self.part:
+                self.around[x.place] = x.value
             asked = Guard(self.variables[x.place], seen, len(self.records), errors.user_line())
             if self.evidence is not None:
                 asked = replace(asked, visit=self.evidence(self))
@@ -345,7 +355,6 @@ def trace(f: Callable[..., Any]) -> Callable[..., Tape]:
             values.append(value)
         recorder = TraceRecorder()
         inputs = [recorder.variable(v) for v in values]
-        recorder.given = dict(zip((i.number for i in inputs), values, strict=True))
         with recorder, looking_rarely():
             boxes = [box(v, recorder, i.number) for v, i in zip(values, inputs, strict=True)]
             out = run_inside(recorder, f, *tree.unflatten(boxes), **kwargs)

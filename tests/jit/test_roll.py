@@ -470,8 +470,8 @@ def test_random_periodic_programs_in_all_modes(body, count, modes, ends):
     compiled = fd.jit(f)
     for w in (0.6, -0.3):
         np.testing.assert_allclose(compiled(w), f(w), rtol=1e-8, atol=1e-11)
-    if modes != "rf":  # the gradient is pushed forward before it is rolled: not all that repeats is found
-        assert len(compiled.lower(0.6).tape) < 600
+    if "v" not in modes:  # derivatives under vmap are rolled afterwards: not all that repeats is found
+        assert len(compiled.lower(0.6).tape) < 300
 
 
 @settings(max_examples=8, deadline=None)
