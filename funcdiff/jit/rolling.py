@@ -126,8 +126,8 @@ class Part:
             if type(o) is TracedArray and o.recorder.level < 0:
                 revive(o)
         results = [recorder.atom(o) for o in outs]
-        inside = {v.number for v in inputs}.union(v.number for r in records for v in r.outputs)
-        read = [*(a for r in records for a in r.inputs), *results, *(g.variable for g in guards)]
+        inside = {v.number for v in inputs}.union([v.number for r in records for v in r.outputs])
+        read = [*[a for r in records for a in r.inputs], *results, *[g.variable for g in guards]]
         outside = {v.number: v for v in variables(read) if v.number not in inside}
         around = [box(recorder.around[n], recorder, n) for n in outside]
         tape = Tape(
@@ -139,7 +139,7 @@ class Part:
             flatten((0.0,) * (len(inputs) + len(outside)))[1],
             flatten([0.0] * len(results))[1],
         )
-        if is_tangled(tape) or any(map(has_rules_of_the_user, records)):
+        if is_tangled(tape) or has_rules_of_the_user(records):
             raise NotClosed(self.number)
         return tape, around
 
@@ -171,11 +171,14 @@ class Part:
             self.recorder.guards.append(replace(guard, variable=atom, position=position, visit=None))
 
 
-def has_rules_of_the_user(record: Record) -> bool:
+def has_rules_of_the_user(records: Sequence[Record]) -> bool:
     """Tell whether rules that may close over anything belong to a step, or to one in its bodies."""
-    return isinstance(record.primitive.custom, Call) or any(
-        has_rules_of_the_user(r) for body in bodies(record).values() for r in body.records
-    )
+    called = {r.primitive for r in records}
+    if any(isinstance(p.custom, Call) for p in called):
+        return True
+    if all(p.control is None for p in called):
+        return False
+    return any(has_rules_of_the_user(body.records) for r in records for body in bodies(r).values())
 
 
 def is_closed(tape: Tape) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import funcdiff as fd
 from funcdiff.core.tape import bodies
 from funcdiff.core.trees import flatten
+from tests.jit import test_roll as zoo
 
 
 def jvp(f):
@@ -83,6 +84,28 @@ def test_transforms_that_push_forward(transform):
         for a, b in zip(got, want, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9)
     assert len(compiled.lower(np.array([0.5, 0.7])).tape) < 150
+
+
+ZOO = {
+    zoo.adam: np.ones(3),
+    zoo.inner_loop: 0.4,
+    zoo.inner_count_cycles: 0.5,
+    zoo.three_steps_back: 0.9,
+    zoo.all_iterates: 0.3,
+    zoo.iterates_in_the_middle: 0.3,
+    zoo.rows_of_data: np.array([0.3, -0.2]),
+}
+
+
+@pytest.mark.parametrize("f", ZOO, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("transform", [fd.grad, lambda f: lambda w: fd.hvp(f, w, np.ones_like(w))[1]])
+def test_programs_of_the_zoo(f, transform):
+    compiled, w = fd.jit(transform(f)), np.asarray(ZOO[f])
+    for x in (w, w * 1.25):
+        np.testing.assert_allclose(compiled(x), transform(f)(x), rtol=1e-8)
+    assert len(compiled.lower(w).tape) < (
+        350 if f is zoo.all_iterates else 200
+    )  # each of which is read by itself
 
 
 def test_the_tape_is_that_of_the_program_where_nothing_repeats():
