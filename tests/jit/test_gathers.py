@@ -99,3 +99,24 @@ def same(found: Any, expected: Any) -> None:
 
 def leaves(x: Any) -> list[Any]:
     return list(x) if isinstance(x, tuple) else [x]
+
+
+@pytest.mark.parametrize("n", [6, 18, 40])
+def test_what_is_fetched_at_known_places_is_fetched_again_by_later_stages(n: int) -> None:
+    x = np.random.default_rng(n).standard_normal((n, 3, 1))
+    add = lambda s: fd.vmap(lambda s: fd.numpy.zeros(2) + s * np.array([2.0, 1.0]))(s)  # noqa: E731
+
+    def f(x):
+        taken = x[:, np.array([0, 2]), np.array([0, 0])]
+        sums = np.sum(x, (1, 2))
+        later = np.max(sums)
+        return taken + add(sums), taken + later, taken * later
+
+    def written(x):
+        y = x.copy()
+        np.add.at(y, [0, 0, -1], x.sum())
+        return y
+
+    for g in (f, lambda v: fd.vmap(lambda v: fd.jvp(written, x[0], v)[1])(v)):
+        for a, b in zip(jit(g)(x), g(x), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)

@@ -172,7 +172,10 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
                 done[id(node)] = group.load(memory, offset, strides)
             else:
                 args = tuple(map(again, node.args))
-                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail)
+                if node.op == "fetch":
+                    node.detail[0].base.used(group)
+                # what it changes along, which a number that is fetched has not from its operands alone
+                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail, axes=node.axes)
         return done[id(node)]
 
     for place in np.ndindex(nodes.shape):
