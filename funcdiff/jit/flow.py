@@ -75,10 +75,20 @@ class Flow:
         """
         if not any(a.is_for and a.start < around.start and around.end < a.end for a in self.loops):
             return False
-        if not _IF.search(self.steps[around.end].opname):
+        if not self._asks_at_the_end(around):
             return True
-        lines = [positions(self.code)[n // 2][0] or 0 for n in (offset, around.start, around.end)]
-        return not (lines[0] < lines[1] or lines[0] == lines[2])
+        places = positions(self.code)
+        lines = [places[n // 2][0] or 0 for n in (offset, around.start, around.end)]
+        if not (lines[0] < lines[1] or lines[0] == lines[2]):
+            return True
+        return places[offset // 2] not in [places[n // 2] for n in self.steps if n < around.start]
+
+    def _asks_at_the_end(self, around: Around) -> bool:
+        """Tell whether the jump back to the head of a loop is taken for an answer; newer versions jump over it for the other."""
+        if _IF.search(self.steps[around.end].opname):
+            return True
+        before = next((i for n, i in self.steps.items() if self.next.get(n) == around.end), None)
+        return before is not None and bool(_IF.search(before.opname)) and before.argval > around.end
 
     def read_after(self, offset: int) -> frozenset[str]:
         """Return the locals that may be read after an instruction before they are bound anew."""
