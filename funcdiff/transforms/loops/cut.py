@@ -3,14 +3,14 @@
 A value can be had by saving it, at the cost of its size, or by making it again from others, free where that
 takes arithmetic only.  Carried values and the results of expensive steps can only be saved.  The cheapest set
 from which all that the reverse sweep reads can be made separates, in the graph of cheap steps, those from
-what is read.
+what is read. It is found by Dinic's algorithm: E. A. Dinic, "Algorithm for solution of a problem of maximum flow in
+networks with power estimation", Soviet Math. Doklady 11 (1970).
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from funcdiff.core.primitive import LocallyConstant
 from funcdiff.core.tape import Record, Variable, variables
@@ -42,6 +42,9 @@ CHEAP = frozenset(
 )
 
 
+_SOURCE, _SINK = 0, 1
+
+
 def is_cheap(record: Record) -> bool:
     """Tell whether a step costs less than loading its result from memory."""
     primitive = record.primitive
@@ -70,73 +73,75 @@ def minimum_cut(
 
 
 class _Network:
-    """Vertices with capacities, parted into a way in and a way out; flow along the edges is unlimited."""
+    """A flow network in which each vertex has a capacity: an edge from its way in to its way out.
+
+    Flow along the edges between vertices is unlimited.  An edge and its reverse are numbers that differ in the last bit.
+    """
 
     def __init__(
         self, size: dict[int, int], users: dict[int, list[int]], sources: set[int], wanted: set[int]
     ) -> None:
-        self.sources = sources & size.keys()
-        self.wanted = wanted
-        self.room = {n: max(s, 1) for n, s in size.items()}  # what may yet flow through a vertex
-        self.through = dict.fromkeys(size, 0)
-        self.users = users
-        self.back: dict[int, dict[int, int]] = {}  # flow that came along an edge, by its head
+        self.edges: list[list[int]] = [[] for _ in range(2 + 2 * len(size))]
+        self.head: list[int] = []
+        self.room: list[int] = []  # what may yet flow along an edge
+        self.way_in = {n: 2 + 2 * k for k, n in enumerate(size)}
+        unlimited = 1 + sum(max(s, 1) for s in size.values())
+        for n, at in self.way_in.items():
+            self._join(at, at + 1, max(size[n], 1))
+            for user in users.get(n, ()):
+                self._join(at + 1, self.way_in[user], unlimited)
+        for n in sources & size.keys():
+            self._join(_SOURCE, self.way_in[n], unlimited)
+        for n in wanted & size.keys():
+            self._join(self.way_in[n] + 1, _SINK, unlimited)
+
+    def _join(self, tail: int, head: int, room: int) -> None:
+        for start, end, amount in ((tail, head, room), (head, tail, 0)):
+            self.edges[start].append(len(self.head))
+            self.head.append(end)
+            self.room.append(amount)
 
     def cut(self) -> set[int]:
         """Fill the network, and return the full vertices between what can be reached and what cannot."""
-        while self._augment():
-            pass
-        reached = self._search()[0]
-        return {n for n, out in reached if not out and (n, True) not in reached and n in self.room}
+        while (level := self._levels())[_SINK] >= 0:
+            arc = [0] * len(self.edges)
+            while self._augment(level, arc):
+                pass
+        return {n for n, at in self.way_in.items() if level[at] >= 0 > level[at + 1]}
 
-    def _search(self) -> tuple[dict[tuple[int, bool], tuple[int, bool] | None], tuple[int, bool] | None]:
-        """Go from the sources breadth first, through what has room; states are (vertex, is its way out)."""
-        seen: dict[tuple[int, bool], tuple[int, bool] | None] = {(n, False): None for n in self.sources}
-        queue = deque(seen)
+    def _levels(self) -> list[int]:
+        """Return how many edges with room there are from the source to each place at least, -1 where none lead."""
+        level = [-1] * len(self.edges)
+        level[_SOURCE] = 0
+        queue = deque([_SOURCE])
         while queue:
-            state = queue.popleft()
-            n, out = state
-            if out:
-                if n in self.wanted:
-                    return seen, state
-                steps = [(m, False) for m in self.users.get(n, ()) if m in self.room]
-                if self.through[n]:
-                    steps.append((n, False))
+            here = queue.popleft()
+            for e in self.edges[here]:
+                if self.room[e] and level[self.head[e]] < 0:
+                    level[self.head[e]] = level[here] + 1
+                    queue.append(self.head[e])
+        return level
+
+    def _augment(self, level: list[int], arc: list[int]) -> bool:
+        """Fill one more of the shortest ways; `arc` tells which edges of each place are known to lead nowhere."""
+        path: list[int] = []
+        here = _SOURCE
+        while here != _SINK:
+            edges = self.edges[here]
+            while arc[here] < len(edges):
+                e = edges[arc[here]]
+                if self.room[e] and level[self.head[e]] == level[here] + 1:
+                    path.append(e)
+                    here = self.head[e]
+                    break
+                arc[here] += 1
             else:
-                steps = [(m, True) for m, flow in self.back.get(n, {}).items() if flow]
-                if self.room[n]:
-                    steps.append((n, True))
-            for step in steps:
-                if step not in seen:
-                    seen[step] = state
-                    queue.append(step)
-        return seen, None
-
-    def _augment(self) -> bool:
-        seen, end = self._search()
-        if end is None:
-            return False
-        path = [end]
-        while (before := seen[path[-1]]) is not None:
-            path.append(before)
-        path.reverse()
-        amount = min(self._room(a, b) for a, b in pairwise(path))
-        for a, b in pairwise(path):
-            self._push(a, b, amount)
+                if not path:
+                    return False
+                here = self.head[path.pop() ^ 1]
+                arc[here] += 1
+        amount = min(self.room[e] for e in path)
+        for e in path:
+            self.room[e] -= amount
+            self.room[e ^ 1] += amount
         return True
-
-    def _room(self, a: tuple[int, bool], b: tuple[int, bool]) -> float:
-        if a[0] == b[0]:
-            return self.through[a[0]] if a[1] else self.room[a[0]]
-        return float("inf") if a[1] else self.back[a[0]][b[0]]
-
-    def _push(self, a: tuple[int, bool], b: tuple[int, bool], amount: float) -> None:
-        if a[0] == b[0]:
-            sign = -1 if a[1] else 1
-            self.through[a[0]] += sign * int(amount)
-            self.room[a[0]] -= sign * int(amount)
-        elif a[1]:
-            flows = self.back.setdefault(b[0], {})
-            flows[a[0]] = flows.get(a[0], 0) + int(amount)
-        else:
-            self.back[a[0]][b[0]] -= int(amount)
