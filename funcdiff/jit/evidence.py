@@ -168,6 +168,8 @@ class Evidence:
         at = now.common(before) - 1
         flow = flow_of(now.frames[at].f_code)
         why = _why(now, before, around.is_for or flow.is_entered_elsewhere(now.steps[at], around))
+        if not why and _holds(now, at, around):
+            why = "it is asked for in the middle of an expression or a with statement, which may hold other values"
         if why and not around.is_for:
             now.failures += 1
         elif not why:
@@ -197,6 +199,16 @@ class Evidence:
         at = now.common(before) - 1
         changed = [n for n, (a, b) in enumerate(zip(now.steps, before.steps, strict=True)) if a != b]
         return before if changed == [at] and before.steps[at] < around.start else None
+
+
+def _holds(stand: _Stand, at: int, around: Around) -> bool:
+    """Tell whether one of the functions that a loop runs holds values of its own, other than in names."""
+    inner = list(zip(stand.frames, stand.steps, strict=True))[at:]
+    return any(
+        flow_of(f.f_code).holds(step, None if n else around)
+        for n, (f, step) in enumerate(inner)
+        if not errors.is_internal(f.f_code.co_filename)
+    )
 
 
 def _numbers(stand: _Stand) -> list[int]:

@@ -15,7 +15,8 @@ _ALWAYS = re.compile(r"JUMP(_FORWARD|_BACKWARD|_BACKWARD_NO_INTERRUPT|_ABSOLUTE)
 _IF = re.compile(r"JUMP.*IF_(TRUE|FALSE)")
 _FAST = re.compile(r"(LOAD|STORE|DELETE)_FAST")
 _ASKING = ("TO_BOOL", "COMPARE_OP")  # what may stand before the jump that takes its answer
-_SEE_ALL = frozenset(["locals", "vars", "eval", "exec"])
+_SEE_ALL = frozenset(["locals", "vars", "dir", "eval", "exec", "super"])
+_PUSH_NOTHING = re.compile(r"POP|STORE|DELETE|JUMP|(LIST|SET|DICT|MAP)_")
 
 
 class Around(NamedTuple):
@@ -41,6 +42,7 @@ class Flow:
             if "JUMP" in i.opname and i.argval is not None and i.argval <= i.offset
         ]
         self.live = self._live()
+        self.depths = self._depths()
         self._endings: dict[int, Any] = {}
 
     def _iterates(self, target: int) -> bool:
@@ -89,6 +91,32 @@ class Flow:
             return True
         before = next((i for n, i in self.steps.items() if self.next.get(n) == around.end), None)
         return before is not None and bool(_IF.search(before.opname)) and before.argval > around.end
+
+    def holds(self, offset: int, around: Around | None) -> bool:
+        """Tell whether an instruction leaves values of an expression, of a `for` or of a `with` aside while it runs.
+
+        They are what it finds on the interpreter's stack and does not take, but for those from before a loop around it.
+        """
+        step = self.steps[offset]
+        left = self.depths.get(offset, 0) + dis.stack_effect(step.opcode, step.arg, jump=False)
+        made = 0 if _PUSH_NOTHING.search(step.opname) else 1
+        return left - made > (self.depths.get(around.start, 0) if around is not None else 0)
+
+    def _depths(self) -> dict[int, int]:
+        """Return how many values are on the stack before each instruction."""
+        depths: dict[int, int] = {}
+        waiting = [(next(iter(self.steps)), 0)]
+        waiting += [(e.target, e.depth + 1 + e.lasti) for e in _exceptions(self.code)]
+        while waiting:
+            offset, depth = waiting.pop()
+            if offset in depths:
+                continue
+            depths[offset] = depth
+            step = self.steps[offset]
+            for after in self.following(offset):
+                jumps = after != self.next.get(offset)
+                waiting.append((after, depth + dis.stack_effect(step.opcode, step.arg, jump=jumps)))
+        return depths
 
     def read_after(self, offset: int) -> frozenset[str]:
         """Return the locals that may be read after an instruction before they are bound anew."""

@@ -8,6 +8,7 @@ what they close over.  A traced value is written as its type, and the number of 
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from collections.abc import Iterable
 from types import (
@@ -20,6 +21,7 @@ from types import (
     MethodDescriptorType,
     MethodType,
     ModuleType,
+    SimpleNamespace,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -31,7 +33,8 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.keys import key_of
 from funcdiff.core.mutation import root_and_path
 from funcdiff.core.recording import STALE, TracedArray, is_scalar_value
-from funcdiff.jit.reads import reads
+from funcdiff.jit.flow import Around
+from funcdiff.jit.reads import asks_for_identity, imports, reads
 
 MOST = 20_000  # things written down in one snapshot
 _PLAIN = (type(None), bool, int, str, bytes, range, type(Ellipsis), type(NotImplemented))
@@ -43,9 +46,16 @@ _FIXED = (
     MemberDescriptorType,
     MethodDescriptorType,
     WrapperDescriptorType,
+    type(Around.start),  # a member of a named tuple
 )
 _CONTAINERS = (tuple, list, set, frozenset)
-_KNOWN = frozenset([object, dict, *_CONTAINERS, int, float, complex, str, bytes, BaseException, Exception])
+_KNOWN = frozenset(
+    [object, dict, *_CONTAINERS, int, float, complex, str, bytes, BaseException, Exception, SimpleNamespace]
+)
+_VALUES = (int, float, complex, str, bytes)
+_CACHED = type(functools.lru_cache(abs))
+_OF_CLASSES = frozenset(["__dict__", "__weakref__", "__doc__", "__module__", "__annotations__"])
+_OF_CLASSES |= {"__dataclass_fields__", "__dataclass_params__", "_abc_impl"}  # which say what a class is
 _HEAP = 1 << 9  # the flag of classes that are made while Python runs
 _FOREIGN = frozenset(["funcdiff", "numpy", "scipy", *sys.stdlib_module_names]) - {"__main__"}
 _UNKNOWN = frozenset(["globals", "eval", "exec"])
@@ -75,6 +85,9 @@ class Snapshot:
         self.numbers: list[int] = []
         self.unseen = ""
         self._seen: dict[int, int] = {}
+        self._memories: dict[int, int] = {}
+        self._scalars: dict[int, int] = {}
+        self._identities: list[int] = []  # which scalars are one object
         self._held: list[Any] = []  # what is written down by its identity
         self._left = MOST
         self._codes: dict[Any, None] = {}
@@ -112,6 +125,10 @@ class Snapshot:
                 globals_ = next(d for d in spaces if id(d) == number)
                 names, attributes = reads(code)
                 self._attributes |= attributes
+                for name in imports(code, globals_.get("__package__")):
+                    if name in sys.modules and ("", name) not in known:
+                        known.add(("", name))
+                        self.add(name, sys.modules[name])
                 for name in _UNKNOWN.intersection(names):
                     self.unseen = self.unseen or f"{code.co_name} looks names up by {name}()"
                 for name in names:
@@ -125,6 +142,8 @@ class Snapshot:
                         self.add(f"{module.__name__}.{name}", module.__dict__[name])
             if not waiting:
                 break
+        if any(asks_for_identity(code) for code, _ in self._codes):
+            self.parts["the identity of a traced value"] = self._identities
 
     def differs(self, other: Snapshot) -> str:
         """Return what to call something that another snapshot shows otherwise; empty if there is nothing."""
@@ -147,6 +166,7 @@ class Snapshot:
             self._written.append((kind, repr(x)))  # 0.0 is not -0.0, and NaN is NaN
             return
         if kind is TracedArray and x.recorder.level >= 0 and is_scalar_value(x):  # which nobody writes to
+            self._identities.append(self._scalars.setdefault(id(x), len(self._scalars)))
             self._traced(x)
             return
         number = self._seen.get(id(x))
@@ -156,17 +176,17 @@ class Snapshot:
         self._seen[id(x)] = len(self._seen)
         if kind is TracedArray:
             self._traced(x)
-        elif isinstance(x, (np.ndarray, np.generic)):
+        elif kind is np.ndarray or issubclass(kind, np.generic):  # never `isinstance`, which asks the object
             self._array(x)
-        elif isinstance(x, (FunctionType, MethodType, BuiltinFunctionType, functools.partial)):
+        elif issubclass(kind, (FunctionType, MethodType, BuiltinFunctionType, functools.partial)):
             self._function(x)
-        elif isinstance(x, ModuleType):
+        elif issubclass(kind, ModuleType):
             self._same(x)
             if not _is_foreign(x.__name__):
                 self._modules.append(x)
-        elif isinstance(x, type):
+        elif issubclass(kind, type):
             self._class(x)
-        elif isinstance(x, _FIXED) or _is_foreign(kind.__module__, but="builtins"):
+        elif issubclass(kind, _FIXED) or _is_foreign(kind.__module__, but="builtins"):
             self._library(x)
         else:
             self._object(x)
@@ -195,7 +215,8 @@ class Snapshot:
             self._written.append(("traced", kind.shape, kind.dtype.str))
             self.numbers.append(x.place)
             return
-        self._written.append(("of", type(x.recorder).__name__))
+        tape = x.recorder.tape  # what a reverse sweep goes through later grows step by step
+        self._written.append(("of", type(x.recorder).__name__, None if tape is None else len(tape)))
         if not isinstance(x.place, int):
             self._walk(x.place)  # a tangent
         self._walk(x.value)
@@ -205,15 +226,21 @@ class Snapshot:
             self._all((x.shape, x.dtype.str), x.ravel().tolist())
         else:
             self._written.append(key_of(x, contents=True))
+        if isinstance(x, np.ndarray):  # arrays that share memory are written to together
+            owner = x
+            while isinstance(owner.base, np.ndarray):
+                owner = owner.base
+            memory = self._memories.setdefault(id(owner), len(self._memories))
+            self._written.append((memory, x.ctypes.data - owner.ctypes.data, x.strides))
 
     def _function(self, f: Any) -> None:
         if isinstance(f, MethodType):
             self._all("method", (f.__func__, f.__self__))
         elif isinstance(f, functools.partial):
-            self._all("partial", (f.func, f.args, f.keywords))
+            self._all("partial", (f.func, f.args, f.keywords, vars(f)))
         elif isinstance(f, BuiltinFunctionType):
             owner = f.__self__
-            self._written.append(("builtin", f.__qualname__))
+            self._written.append(("builtin", f.__module__, f.__qualname__))
             if owner is not None and not isinstance(owner, ModuleType):
                 self._walk(owner)
         else:
@@ -235,8 +262,10 @@ class Snapshot:
             for base in x.__mro__[1:]:
                 self._walk(base)
             for name, value in list(vars(x).items()):
-                if not (name.startswith("__") and name.endswith("__")) or isinstance(value, FunctionType):
+                if name not in _OF_CLASSES:
                     self._all(name, _under(value))
+            if type(x) is not type:
+                self._walk(type(x))
 
     def _library(self, x: Any) -> None:
         """Write down an object of a library; what stands for a function of the user's is no more than that one."""
@@ -245,6 +274,8 @@ class Snapshot:
         elif callable(x) and callable(inner := getattr(x, "__wrapped__", None)):
             self._same(x)
             self._walk(inner)
+            if type(x) is _CACHED:
+                self._all("cached", _results(x))
         else:
             self._object(x)
 
@@ -265,16 +296,17 @@ class Snapshot:
         if not all(map(_is_transparent, kind.__mro__)):
             raise Unseen(f"is or holds a {kind.__name__}, the state of which cannot be seen")
         self._walk(kind)
-        held = getattr(x, "__dict__", {})
-        slots = [n for c in kind.__mro__ for n in _slots(c)]
-        self._all("attributes", [part for item in held.items() for part in item])
-        self._all("slots", [getattr(x, n, _UNBOUND) for n in slots])
-        if isinstance(x, dict):
+        self._all("attributes", [part for item in _attributes(x).items() for part in item])
+        self._all("slots", [_slot(member, x) for c in kind.__mro__ for member in _slots(c)])
+        if issubclass(kind, dict):
             self._all("dict", [part for item in dict.items(x) for part in item])
-        elif isinstance(x, _CONTAINERS):
+        elif issubclass(kind, _CONTAINERS):
             self._all("items", x)
-        elif isinstance(x, (int, float, complex, str, bytes)):
-            self._written.append(repr(x))
+        elif issubclass(kind, BaseException):
+            self._all("arguments", (x.args, x.__cause__, x.__context__))
+        for plain in _VALUES:
+            if issubclass(kind, plain):
+                self._written.append(plain.__repr__(x))
 
 
 def _content(cell: Any) -> Any:
@@ -296,8 +328,34 @@ def _under(member: Any) -> tuple[Any, ...]:
     return (member,)
 
 
-def _slots(c: type) -> list[str]:
-    return [n for n, member in vars(c).items() if isinstance(member, MemberDescriptorType)]
+def _attributes(x: Any) -> dict[str, Any]:
+    """Return the attributes of an object itself, without running code of its class."""
+    try:
+        held: dict[str, Any] = object.__getattribute__(x, "__dict__")
+    except AttributeError:
+        return {}
+    return held
+
+
+def _results(cached: Any) -> list[Any]:
+    """Return what an lru_cache holds."""
+    return [x for x in gc.get_referents(cached) if type(x) is not dict or not any(map(_is_link, x.values()))]
+
+
+def _is_link(x: Any) -> bool:
+    """Tell whether something is the link by which a bounded cache finds a result, which is a referent as well."""
+    return type(x).__name__ == "_lru_list_elem"
+
+
+def _slots(c: type) -> list[Any]:
+    return [member for member in vars(c).values() if isinstance(member, MemberDescriptorType)]
+
+
+def _slot(member: Any, x: Any) -> Any:
+    try:
+        return member.__get__(x)
+    except AttributeError:
+        return _UNBOUND
 
 
 def _is_foreign(module: Any, but: str = "") -> bool:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import abc
+import contextlib
+import dataclasses
 import functools
 import pickle
+import sys
 import warnings
 from collections import deque
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -682,3 +688,297 @@ def test_values_that_are_kept_in_several_places(f, free):
         for x in (5.0, 0.05, 2.0, 0.15, 30.0):
             np.testing.assert_allclose(compiled(x), fd.value_and_grad(f)(x), rtol=1e-10)
     assert programs_of(compiled)[1] == free
+
+
+# --- state that is easily overlooked -----------------------------------------------------------------
+
+
+def weight(x):
+    return 1 if x > 0.01 else 100
+
+
+def count_in_an_expression(x):
+    n = 0
+    while n < 100:
+        x = 0.8 * x
+        n += weight(x)  # what `n` was is held by the interpreter alone while `weight` asks
+    return x * n
+
+
+def count_in_a_with(x):
+    counts = [0]
+
+    @contextlib.contextmanager
+    def counting():
+        before = counts.pop()
+        yield
+        counts.append(before + 1)
+
+    while True:
+        with counting():
+            x = 0.8 * x
+            if x < 0.01:
+                break
+    return x * counts[0]
+
+
+def identity(x):
+    a = b = c = d = e = x
+    while x > 0.2:
+        x = 0.7 * x if a is b else 0.5 * x
+        a, b, c, d, e = b, c, d, e, x
+    return x
+
+
+def shared_memory(x):
+    one = np.zeros(1)
+    arrays = [one[:] for _ in range(6)]
+    while x > 0.2:
+        arrays[0][0] += 1.0
+        arrays[1][0] -= 1.0
+        x = x * (0.8 + 0.1 * arrays[1][0])
+        arrays = [*arrays[1:], np.zeros(1)]
+    return x
+
+
+class Damped:
+    def __init__(self):
+        self.k = 0
+
+    def step(self, x):
+        self.k += 1
+        return 0.8 * x
+
+
+class Run(Damped):
+    def step(self, x):
+        while x > 0.01:
+            x = super().step(x)
+        return x
+
+
+def by_super(x):
+    run = Run()
+    return run.step(x) * run.k
+
+
+def arguments_of_an_exception(x):
+    error = Exception(0)
+    while x > 0.01:
+        x = 0.8 * x
+        error.args = (error.args[0] + 1,)
+    return x * error.args[0]
+
+
+class Counting(np.ndarray):
+    pass
+
+
+def attribute_of_an_array(x):
+    counts = np.zeros(2).view(Counting)
+    counts.k = 0
+    while x > 0.01:
+        x = 0.8 * x
+        counts.k += 1
+    return x * counts.k
+
+
+class Marked:
+    __steps__ = 0
+
+
+def attribute_with_underscores(x):
+    Marked.__steps__ = 0
+    while x > 0.01:
+        x = 0.8 * x
+        Marked.__steps__ += 1
+    return x * Marked.__steps__
+
+
+def attribute_of_a_partial(x):
+    step = functools.partial(lambda rate, x: rate * x, 0.8)
+    step.k = 0
+    while x > 0.01:
+        x = step(x)
+        step.k += 1
+    return x * step.k
+
+
+@functools.cache
+def settings():
+    return {"k": 0}
+
+
+@functools.lru_cache(maxsize=4)
+def bounded_settings():
+    return [0]
+
+
+def in_a_cache(x):
+    settings()["k"] = 0
+    while x > 0.01:
+        x = 0.8 * x
+        settings()["k"] += 1
+    return x * settings()["k"]
+
+
+def in_a_bounded_cache(x):
+    bounded_settings()[0] = 0
+    while x > 0.01:
+        x = 0.8 * x
+        bounded_settings()[0] += 1
+    return x * bounded_settings()[0]
+
+
+counters = ModuleType("counters")
+
+
+def count_in_a_module():
+    import counters
+
+    counters.k += 1
+
+
+def imported_by_a_helper(x):
+    counters.k = 0
+    while x > 0.01:
+        x = 0.8 * x
+        count_in_a_module()
+    return x * counters.k
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        count_in_an_expression,
+        count_in_a_with,
+        identity,
+        shared_memory,
+        by_super,
+        arguments_of_an_exception,
+        attribute_of_an_array,
+        attribute_with_underscores,
+        attribute_of_a_partial,
+        in_a_cache,
+        in_a_bounded_cache,
+        imported_by_a_helper,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_state_that_is_easily_overlooked(f, monkeypatch):
+    monkeypatch.setitem(sys.modules, "counters", counters)
+    for transform in (lambda f: f, fd.grad):
+        compiled = fd.jit(transform(f), backend="numpy", free_loops=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for x in (0.7, 0.05, 0.005, 30.0, 0.1):
+                np.testing.assert_allclose(compiled(x), transform(f)(x), rtol=1e-12)
+        if f not in (identity, shared_memory):  # which are free once the first values are gone
+            assert programs_of(compiled)[1] == 0
+            assert any("free_loops" in str(w.message) for w in caught)
+
+
+class Lazy:
+    __slots__ = ("unbound",)
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+class Noting:
+    def __getattribute__(self, name):
+        looked_up.append(name)
+        return object.__getattribute__(self, name)
+
+
+looked_up = []
+
+
+@pytest.mark.parametrize("kind", [Lazy, Noting])
+def test_looking_at_an_object_runs_none_of_its_code(kind):
+    def f(x):
+        held = kind()
+        while x > 0.01:
+            x = 0.8 * x
+        return x if held is not None else 0.0
+
+    compiled = fd.jit(f, backend="numpy", free_loops=True)
+    looked_up.clear()
+    assert compiled(1.0) == pytest.approx(f(1.0))
+    assert not looked_up
+    assert programs_of(compiled) == (1, 1)
+
+
+class Stepper(abc.ABC):
+    @abc.abstractmethod
+    def step(self, x): ...
+
+
+@dataclasses.dataclass
+class ByRate(Stepper):
+    rate: float
+    seen: list = dataclasses.field(default_factory=list)
+
+    def step(self, x):
+        return self.rate * x
+
+
+class Pair(NamedTuple):
+    rate: float
+
+    def step(self, x):
+        return self.rate * x
+
+
+class ByNamespace(SimpleNamespace):
+    def step(self, x):
+        return self.rate * x
+
+
+class ByCache:
+    def __init__(self, rate):
+        self.rate = rate
+
+    @staticmethod
+    @functools.lru_cache
+    def power(n):
+        return 0.5**n
+
+    def step(self, x):
+        return self.power(1) * self.rate * x
+
+
+@pytest.mark.parametrize(
+    "stepper", [ByRate(0.8), Pair(0.8), ByNamespace(rate=0.8), ByCache(0.8)], ids=lambda s: type(s).__name__
+)
+def test_objects_that_stay_as_they_are(stepper):
+    def f(x):
+        while x > 0.01:
+            x = stepper.step(x)
+        return x
+
+    f(1.0)  # what is cached is there
+    compiled = fd.jit(f, backend="numpy", free_loops=True)
+    for x in (30.0, 0.001, 1.0, 1e3):
+        assert compiled(x) == pytest.approx(f(x), rel=1e-12)
+    assert programs_of(compiled) == (1, 1)
+
+
+def halved(x):
+    while x > 0.01:
+        x = 0.8 * x
+    return x
+
+
+def test_derivatives_of_linear_loops_within_derivatives():
+    def pulled(x):
+        return fd.pullback(halved, x)[1](1.0)[0] * x
+
+    def sloped(x):
+        return fd.grad(lambda y: halved(y) ** 2)(x) + fd.jvp(halved, (x,), (x,))[1]
+
+    for f in (pulled, sloped):
+        for transform in (lambda f: f, fd.grad, fd.value_and_grad):
+            compiled = fd.jit(transform(f), backend="numpy", free_loops=True)
+            for x in (0.7, 0.005, 30.0, 0.0101):
+                np.testing.assert_allclose(compiled(x), transform(f)(x), rtol=1e-12)
