@@ -130,3 +130,42 @@ def test_permuted_reshapes_are_written_where_they_belong(shape: tuple[int, ...])
     compare(f, x)
     gradient = fd.grad(lambda x: sum(np.sum(v**2) for v in f(x)))
     compare(lambda x: (gradient(x),), x)
+
+
+def test_what_is_fetched_beside_what_is_cheap_is_fetched_where_its_own_loops_say() -> None:
+    table, beside = RNG.standard_normal((60, 40)), RNG.standard_normal((2, 50, 40))
+    known, rows, columns = RNG.integers(0, 60, 50), RNG.integers(0, 50, 30), RNG.integers(0, 40, 30)
+
+    def f(x: Any, y: Any) -> Any:
+        stacked = np.stack([x[known], y[0] + 1, y[1] * 2])
+        return stacked[:, rows, columns] * 2, stacked[:, :, columns], stacked[:, rows[:, None], columns[:7]]
+
+    compare(f, table, beside)
+
+
+def test_what_was_fetched_before_a_write_is_not_fetched_again() -> None:
+    x, beside = RNG.standard_normal(500), RNG.standard_normal((3, 400))
+    known = RNG.integers(0, 500, 400)
+
+    def f(x: Any, beside: Any, i: Any) -> Any:
+        y = np.sin(x)
+        stacked = np.stack([y[known], *beside])
+        most = np.max(stacked)
+        y[i] = most * 10
+        y[i + 1] = np.sum(stacked)
+        return stacked * np.max(y), stacked + most, y
+
+    compare(f, x, beside, int(known[0]))
+    compare(f, x, beside, np.array(known[0]))
+
+
+def test_what_is_read_again_may_change_along_more_loops_than_what_was_computed() -> None:
+    x, y = RNG.standard_normal(50), RNG.standard_normal((50, 40))
+
+    def f(x: Any, y: Any) -> Any:
+        same = np.sin(np.broadcast_to(x[:, None], y.shape)) * np.ones(y.shape)
+        sums = np.cumsum(same, 1)
+        later = np.max(y)
+        return (same + 1) * later, sums, (same + 1 + y) * later
+
+    compare(f, x, y)

@@ -31,6 +31,8 @@ def computed_there(low: Lowering, x: Array, index: Any, out: ArrayType) -> Array
     if any(not isinstance(i, slice) and not loop for i, loop in zip(items, loops, strict=True)):
         return None
     leaves = _leaves(x.parts, x.group)
+    if leaves is None:
+        return None
     found = {id(n): written_out(low, tuple(items), _seen_from(x, n), out.shape) for n in leaves}
     if any(p is None for p in found.values()) or not found:
         return None
@@ -42,7 +44,6 @@ def computed_there(low: Lowering, x: Array, index: Any, out: ArrayType) -> Array
     checked: dict[int, Node] = {}
     for n in leaves:
         memory, places = _seen_from(x, n), found[id(n)]
-        memory.base.used(group)
         assert isinstance(places, Places)
 
         def make(offset: Node, start: int, strides: tuple[int, ...], memory: Memory = memory) -> Node:
@@ -56,8 +57,8 @@ def computed_there(low: Lowering, x: Array, index: Any, out: ArrayType) -> Array
     return computed(out, group, layout, nodes)
 
 
-def _leaves(parts: Any, group: Group) -> list[Node]:
-    """Return what is loaded for nodes, each once."""
+def _leaves(parts: Any, group: Group) -> list[Node] | None:
+    """Return what is loaded for nodes, each once; None where some is fetched itself, from where its own loops say."""
     found: dict[int, Node] = {}
     todo = list(parts.reshape(-1))
     while todo:
@@ -65,6 +66,8 @@ def _leaves(parts: Any, group: Group) -> list[Node]:
         if node.group is group:
             if node.op == "load":
                 found[id(node)] = node
+            if node.op == "fetch":
+                return None
             todo += node.args
     return list(found.values())
 

@@ -42,7 +42,6 @@ def gathered(low: Lowering, record: Record, x: Array, index: Any) -> Array:
     space, layout = space_of(low, out.shape)
     stage = max(x.ready, *(low.stage_of(i, space, layout, out.shape) for i in found.arrays))
     group = low.group(space, stage)
-    memory.base.used(group)
     nodes = found.nodes(
         group, layout, lambda offset, start, strides: fetch(group, memory, offset, start, strides)
     )
@@ -162,11 +161,7 @@ def fetch(group: Group, memory: Memory, offset: Node, start: int, strides: tuple
     """Return the number that stands so many bytes from where memory begins at each point."""
     if offset.op == "constant":
         return group.load(memory, start + offset.detail, strides)
-    axes = offset.axes if offset.group is group else 0
-    for n, (stride, length) in enumerate(zip(strides, group.space, strict=True)):
-        if stride and length > 1:
-            axes |= 1 << n
-    return group.node("fetch", memory.kind, offset, detail=(memory, start, strides), axes=axes)
+    return group.node("fetch", memory.kind, offset, detail=(memory, start, strides))
 
 
 class Places:

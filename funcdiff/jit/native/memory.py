@@ -132,7 +132,7 @@ def is_cheap(nodes: Any, stage: int, stored: Stored) -> bool:
         if node.group is None or not node.group.space or id(node) in seen:
             return 0
         seen.add(id(node))
-        if node.op == "load" and node.detail[0].base.root.mutable:  # it may have been written to
+        if node.op in ("load", "fetch") and node.detail[0].base.root.mutable:  # it may have been written to
             return RECOMPUTED * len(flat) + 1
         if node.op == "load" or is_stored(node, stage, stored):
             return 0
@@ -172,10 +172,7 @@ def recomputed(nodes: Any, group: Group, stored: Stored) -> Any:
                 done[id(node)] = group.load(memory, offset, strides)
             else:
                 args = tuple(map(again, node.args))
-                if node.op == "fetch":
-                    node.detail[0].base.used(group)
-                # what it changes along, which a number that is fetched has not from its operands alone
-                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail, axes=node.axes)
+                done[id(node)] = group.node(node.op, node.kind, *args, detail=node.detail)
         return done[id(node)]
 
     for place in np.ndindex(nodes.shape):

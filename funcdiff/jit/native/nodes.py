@@ -20,8 +20,9 @@ BYTES = {"f64": 8, "f32": 4, "i64": 8, "i1": 1}
 class Node:
     """A number at every point of a space.
 
-    `op` is "constant", "load", "reduced" (a loop's result), or the name of an operation on `args`; `axes` are the
-    bits of the loop axes that the number changes along.
+    `op` is "constant", "load", "fetch" (a load from as many bytes further on as its operand says), "reduced" (a
+    loop's result), or the name of an operation on `args`; `axes` are the bits of the loop axes that the number
+    changes along.
     """
 
     __slots__ = ("args", "axes", "detail", "group", "kind", "op", "text")
@@ -194,35 +195,42 @@ class Group:
         """How many points the space has."""
         return math.prod(self.space)
 
-    def node(self, op: str, kind: str, *args: Node, detail: Any = None, axes: int | None = None) -> Node:
+    def node(self, op: str, kind: str, *args: Node, detail: Any = None) -> Node:
         """Return the node of an operation, one that is there already if there is one."""
         key = (op, kind, detail, *map(id, args))
         found = self.known.get(key)
         if found is None:
-            if axes is None:
-                axes = 0
-                for a in args:
-                    if a.group is self:
-                        axes |= a.axes
+            axes = 0
+            for a in args:
+                if a.group is self:
+                    axes |= a.axes
+            if op == "fetch":
+                memory, _, strides = detail
+                memory.base.used(self)
+                axes |= self._along(strides)
             found = self.known[key] = Node(op, kind, args, detail, axes, self)
             self.nodes.append(found)
         return found
 
     def load(self, memory: Memory, offset: int, strides: tuple[int, ...]) -> Node:
         """Return the number that stands in memory at each point."""
-        axes = 0
-        for n, (stride, length) in enumerate(zip(strides, self.space, strict=True)):
-            if stride and length > 1:
-                axes |= 1 << n
         base = memory.base
         base.used(self)
         key = ("load", id(base), memory.offset + offset, strides)
         found = self.known.get(key)
         if found is None:
-            found = Node("load", memory.kind, (), (memory, offset, strides), axes, self)
+            found = Node("load", memory.kind, (), (memory, offset, strides), self._along(strides), self)
             self.known[key] = found
             self.nodes.append(found)
         return found
+
+    def _along(self, strides: tuple[int, ...]) -> int:
+        """Return the bits of the loop axes along which what is read with these strides changes."""
+        axes = 0
+        for n, (stride, length) in enumerate(zip(strides, self.space, strict=True)):
+            if stride and length > 1:
+                axes |= 1 << n
+        return axes
 
 
 def constant(value: Any, kind: str) -> Node:

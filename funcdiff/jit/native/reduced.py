@@ -186,7 +186,8 @@ def _before_loops(node: Node, group: Group, straight: Group, done: dict[int, Nod
             done[id(node)] = straight.load(memory, offset, ())
         else:
             args = [_before_loops(a, group, straight, done) for a in node.args]
-            done[id(node)] = straight.node(node.op, node.kind, *args, detail=node.detail)
+            detail = (*node.detail[:2], ()) if node.op == "fetch" else node.detail
+            done[id(node)] = straight.node(node.op, node.kind, *args, detail=detail)
     return done[id(node)]
 
 
