@@ -12,7 +12,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from types import FrameType
+from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 from funcdiff import errors
@@ -20,11 +20,25 @@ from funcdiff.core.recording import TracedArray
 from funcdiff.core.tape import Tape, Variable
 from funcdiff.jit.flow import Around, flow_of, positions
 from funcdiff.jit.passes.free_loops import free_loops
-from funcdiff.jit.snapshots import Snapshot
+from funcdiff.jit.snapshots import Snapshot, is_foreign
 from funcdiff.transforms.trace import TraceRecorder
 
 PATIENCE = (
     16  # times in a row that a loop has shown that it is not free, after which it is no longer looked at
+)
+_REPEATING = frozenset(
+    [
+        "accumulate",
+        "apply_along_axis",
+        "extend",
+        "fromiter",
+        "join",
+        "reduce",
+        "sort",
+        "sorted",
+        "starmap",
+        "vectorize",
+    ]
 )
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -169,7 +183,7 @@ class Evidence:
         flow = flow_of(now.frames[at].f_code)
         why = _why(now, before, around.is_for or flow.is_entered_elsewhere(now.steps[at], around))
         if not why and _holds(now, at, around):
-            why = "it is asked for in the middle of an expression or a with statement, which may hold other values"
+            why = "it is asked for in the middle of an expression, a with statement or a function of C's, which may hold other values"
         if why and not around.is_for:
             now.failures += 1
         elif not why:
@@ -205,9 +219,27 @@ def _holds(stand: _Stand, at: int, around: Around) -> bool:
     """Tell whether one of the functions that a loop runs holds values of its own, other than in names."""
     inner = list(zip(stand.frames, stand.steps, strict=True))[at:]
     return any(
-        flow_of(f.f_code).holds(step, None if n else around)
+        flow_of(f.f_code).holds(step, None if n else around) or _is_repeating(f, step)
         for n, (f, step) in enumerate(inner)
         if not errors.is_internal(f.f_code.co_filename)
+    )
+
+
+def _is_repeating(frame: FrameType, step: int) -> bool:
+    """Tell whether a function calls one of C's that may ask several times, as `sorted` and `reduce` do."""
+    loads = flow_of(frame.f_code).callee(step)
+    if loads is None:
+        return False
+    if loads.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        return loads.argval in _REPEATING
+    name = loads.argval
+    called = frame.f_globals.get(name, frame.f_builtins.get(name))
+    if loads.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
+        called = frame.f_locals.get(name) if isinstance(name, str) else None
+    return called is not bool and (
+        isinstance(called, BuiltinFunctionType)
+        or (isinstance(called, type) and is_foreign(called.__module__))
+        or name in _REPEATING
     )
 
 

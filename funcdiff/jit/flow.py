@@ -15,6 +15,7 @@ _ALWAYS = re.compile(r"JUMP(_FORWARD|_BACKWARD|_BACKWARD_NO_INTERRUPT|_ABSOLUTE)
 _IF = re.compile(r"JUMP.*IF_(TRUE|FALSE)")
 _FAST = re.compile(r"(LOAD|STORE|DELETE)_FAST")
 _ASKING = ("TO_BOOL", "COMPARE_OP")  # what may stand before the jump that takes its answer
+_BEFORE_CALLS = frozenset(["PUSH_NULL", "PRECALL", "KW_NAMES"])
 _SEE_ALL = frozenset(["locals", "vars", "dir", "eval", "exec", "super"])
 _PUSH_NOTHING = re.compile(r"POP|STORE|DELETE|JUMP|(LIST|SET|DICT|MAP)_")
 
@@ -101,6 +102,19 @@ class Flow:
         left = self.depths.get(offset, 0) + dis.stack_effect(step.opcode, step.arg, jump=False)
         made = 0 if _PUSH_NOTHING.search(step.opname) else 1
         return left - made > (self.depths.get(around.start, 0) if around is not None else 0)
+
+    def callee(self, offset: int) -> Any:
+        """Return the instruction that loads what a call calls, if that can be told."""
+        step = self.steps[offset]
+        if not step.opname.startswith("CALL"):
+            return None
+        below = self.depths.get(offset, 0) + dis.stack_effect(step.opcode, step.arg, jump=False) - 1
+        for loads in reversed([s for s in self.steps.values() if s.offset < offset]):
+            depth = self.depths.get(loads.offset, below + 3)
+            made = dis.stack_effect(loads.opcode, loads.arg, jump=False)
+            if loads.opname not in _BEFORE_CALLS and depth + made <= below + 2:
+                return loads
+        return None
 
     def _depths(self) -> dict[int, int]:
         """Return how many values are on the stack before each instruction."""

@@ -182,11 +182,11 @@ class Snapshot:
             self._function(x)
         elif issubclass(kind, ModuleType):
             self._same(x)
-            if not _is_foreign(x.__name__):
+            if not is_foreign(x.__name__):
                 self._modules.append(x)
         elif issubclass(kind, type):
             self._class(x)
-        elif issubclass(kind, _FIXED) or _is_foreign(kind.__module__, but="builtins"):
+        elif issubclass(kind, _FIXED) or is_foreign(kind.__module__, but="builtins"):
             self._library(x)
         else:
             self._object(x)
@@ -246,7 +246,7 @@ class Snapshot:
         else:
             self._written.append(f.__code__)
             cells = f.__closure__ or ()
-            if _is_foreign(f.__globals__.get("__name__", "")):
+            if is_foreign(f.__globals__.get("__name__", "")):
                 if hasattr(f, "__wrapped__"):
                     self._walk(f.__wrapped__)
                 elif "<locals>" in f.__qualname__:  # such as a pullback
@@ -258,7 +258,7 @@ class Snapshot:
 
     def _class(self, x: type) -> None:
         self._same(x)
-        if not _is_foreign(x.__module__):
+        if not is_foreign(x.__module__):
             for base in x.__mro__[1:]:
                 self._walk(base)
             for name, value in list(vars(x).items()):
@@ -358,7 +358,7 @@ def _slot(member: Any, x: Any) -> Any:
         return _UNBOUND
 
 
-def _is_foreign(module: Any, but: str = "") -> bool:
+def is_foreign(module: Any, but: str = "") -> bool:
     """Tell whether a module belongs to Python, NumPy, SciPy or funcdiff itself."""
     return str(module).partition(".")[0] in _FOREIGN and module != but
 

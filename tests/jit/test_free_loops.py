@@ -847,6 +847,36 @@ def imported_by_a_helper(x):
     return x * counters.k
 
 
+def by_reduce(x):
+    def step(x, _):
+        return 0.8 * x if x > 0.01 else 0.9 * x
+
+    while x > 0.001:
+        x = functools.reduce(step, [0] * 5, x)
+        x = 0.5 * x
+    return x
+
+
+def by_map(x):
+    def step(_):
+        nonlocal x
+        x = 0.8 * x if x > 0.01 else 0.9 * x
+
+    while x > 0.001:
+        list(map(step, [0] * 5))
+        x = 0.5 * x
+    return x
+
+
+@pytest.mark.parametrize("f", [by_reduce, by_map])
+def test_functions_that_call_again_and_again(f):
+    compiled = fd.jit(fd.value_and_grad(f), backend="numpy", free_loops=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerformanceWarning)
+        for x in (0.7, 0.005, 0.02, 0.0101, 300.0, 0.1):
+            np.testing.assert_allclose(compiled(x), fd.value_and_grad(f)(x), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "f",
     [
