@@ -259,7 +259,7 @@ def _why(now: _Stand, before: _Stand, by_for: bool) -> str:
             return state.unseen
     changed = now.state.differs(before.state)
     return (
-        f"{changed} is no traced value, or changes its type, and differs from step to step" if changed else ""
+        f"{changed} differs from step to step, and is no traced value or changes its type" if changed else ""
     )
 
 
