@@ -11,11 +11,11 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Record
 from funcdiff.jit.native import arrays, gathers
-from funcdiff.jit.native.arrays import COMPONENT, FLAT, UNIFORM, Array, Layout, computed, contiguous_strides
+from funcdiff.jit.native.arrays import COMPONENT, FLAT, UNIFORM, Array, Layout, computed
 from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, Memory, constant
+from funcdiff.jit.native.nodes import constant
 from funcdiff.jit.native.owned import owned
 from funcdiff.jit.native.rearranged import steps
 from funcdiff.jit.native.spaces import UNROLLED
@@ -109,12 +109,6 @@ def _as_operands(
     return (first.space, layout) if components <= 4 * UNROLLED else None
 
 
-def _new(low: Lowering, type_: ArrayType) -> Memory:
-    base = low.base(f"m{len(low.bases)}", type_, -1)
-    of = kind_of(type_)
-    return Memory(base, of, type_.shape, contiguous_strides(type_.shape, BYTES[of]))
-
-
 # --- writes ----------------------------------------------------------------------------------------
 
 
@@ -155,7 +149,7 @@ def _replaced(low: Lowering, record: Record, x: Array | None, value: Array, path
         if found is None:
             raise NotNative(record)
         return found
-    memory = _new(low, out)
+    memory = low.new(out)
     part_memory = arrays.view_through(memory, path)
     if part_memory is None or 0 in part_memory.shape:
         raise NotNative(record)

@@ -66,10 +66,7 @@ class Calls:
 
     def new(self, type_: ArrayType) -> Memory:
         """Memory for an array."""
-        base = self.low.base(f"m{len(self.low.bases)}", type_, -1)
-        return Memory(
-            base, kind_of(type_), type_.shape, contiguous_strides(type_.shape, BYTES[kind_of(type_)])
-        )
+        return self.low.new(type_)
 
     def scratch(self, size: int) -> Base:
         """So many bytes."""

@@ -15,7 +15,7 @@ import numpy as np
 from funcdiff.core.array_type import ArrayType
 from funcdiff.core.tape import Literal, Record
 from funcdiff.jit.native import arrays
-from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed, contiguous_strides
+from funcdiff.jit.native.arrays import COMPONENT, Array, Layout, computed
 from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.handlers import NotNative, handler, kind_of
 from funcdiff.jit.native.lower import Lowering, Space
@@ -87,11 +87,9 @@ def replaced(low: Lowering, record: Record, x: Array, value: Array, index: Any) 
 
 def _new(low: Lowering, record: Record, given: Array) -> Memory:
     out = record.outputs[0].type
-    of = kind_of(out)
-    if out.dtype != given.type.dtype or of == "i1" or not given.type.size or not out.size:
+    if out.dtype != given.type.dtype or kind_of(out) == "i1" or not given.type.size or not out.size:
         raise NotNative(record)
-    base = low.base(f"m{len(low.bases)}", out, -1)
-    return Memory(base, of, out.shape, contiguous_strides(out.shape, BYTES[of]))
+    return low.new(out)
 
 
 def _writing(

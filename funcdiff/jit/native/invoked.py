@@ -118,9 +118,7 @@ class Function:
 
     def new(self, type_: ArrayType) -> Memory:
         """Return new memory of the caller's."""
-        base = self.low.base(f"m{len(self.low.bases)}", type_, -1)
-        of = kind_of(type_)
-        return Memory(base, of, type_.shape, arrays.contiguous_strides(type_.shape, BYTES[of]))
+        return self.low.new(type_)
 
     def scratch(self, size: int) -> str:
         """Return the pointer to so many bytes of the caller's."""

@@ -307,6 +307,10 @@ class Lowering:
             return shape, FLAT, True
         return shape, tuple(range(len(shape))), False
 
+    def new(self, type_: ArrayType) -> Memory:
+        """Return new memory for an array that only the kernel knows, without gaps."""
+        return self.outside(f"m{len(self.bases)}", type_, -1)
+
     def base(self, name: str, type_: ArrayType, place: int, value: Any = None) -> Base:
         """Return new memory for an array."""
         base = Base(name, type_.size * BYTES[KINDS[type_.dtype]], place, value)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from funcdiff.core.tape import Record, variables
 from funcdiff.jit.native import arrays
-from funcdiff.jit.native.arrays import Array, contiguous_strides
-from funcdiff.jit.native.handlers import kind_of
+from funcdiff.jit.native.arrays import Array
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, Memory
+from funcdiff.jit.native.nodes import Memory
 from funcdiff.jit.native.temporaries import readers
 
 
@@ -24,13 +23,7 @@ def owned(low: Lowering, record: Record, x: Array, in_loops: bool) -> tuple[Memo
         base.mutable = True
         stage, by_loops = base.last
         return memory, max(x.ready, stage + int(by_loops or in_loops))
-    of = kind_of(x.type)
-    copied = Memory(
-        low.base(f"m{len(low.bases)}", x.type, -1),
-        of,
-        x.type.shape,
-        contiguous_strides(x.type.shape, BYTES[of]),
-    )
+    copied = low.new(x.type)
     copied.base.mutable = True
     return copied, low.write(arrays.in_memory(x.type, memory, x.ready), copied)
 

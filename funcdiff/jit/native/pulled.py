@@ -15,13 +15,13 @@ from typing import Any
 
 from funcdiff.core.tape import Atom, Literal, Record, Variable
 from funcdiff.jit.native import arrays
-from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array, contiguous_strides
+from funcdiff.jit.native.arrays import COMPONENT, UNIFORM, Array
 from funcdiff.jit.native.build import Build
 from funcdiff.jit.native.elementwise import apply, loop_kinds
-from funcdiff.jit.native.handlers import NotNative, kind_of
+from funcdiff.jit.native.handlers import NotNative
 from funcdiff.jit.native.index_maps import FIXED, Along, Box, Map, composed, inside, preimage
 from funcdiff.jit.native.lower import Lowering
-from funcdiff.jit.native.nodes import BYTES, KINDS, Group, Memory, Node, Store
+from funcdiff.jit.native.nodes import KINDS, Group, Memory, Node, Store
 from funcdiff.jit.native.reduced import over_loops, tree
 from funcdiff.jit.native.spaces import natural
 from funcdiff.jit.native.sweeps import Sweep
@@ -125,10 +125,7 @@ class _Phase:
             self.stage = max(self.stage, self._ready(leaf))
         for result in self.results:
             if result.reduction is None:
-                type_ = self.sweep.records[result.number].outputs[0].type
-                of = kind_of(type_)
-                base = self.low.base(f"m{len(self.low.bases)}", type_, -1)
-                result.memory = Memory(base, of, type_.shape, contiguous_strides(type_.shape, BYTES[of]))
+                result.memory = self.low.new(self.sweep.records[result.number].outputs[0].type)
         for region in itertools.product(*self.sides):
             here = [r for r in self.results if _covers(r.box, region)]
             if here:

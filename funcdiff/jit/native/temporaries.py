@@ -15,7 +15,6 @@ from funcdiff.core.tape import Record, variables
 from funcdiff.jit.native import arrays
 from funcdiff.jit.native.arrays import contiguous_strides
 from funcdiff.jit.native.elementwise import loop_kinds
-from funcdiff.jit.native.handlers import kind_of
 from funcdiff.jit.native.nodes import BYTES, Memory
 from funcdiff.jit.native.spaces import is_unrolled
 from funcdiff.jit.passes.rewriting import kind
@@ -30,20 +29,19 @@ READS = frozenset(["astype", "stack", "concatenate"])
 
 def temporary(low: Lowering, type_: ArrayType, number: int, loops: Sequence[int]) -> Memory:
     """Return memory for an array of the tape that loops over some of its axes write."""
-    of = kind_of(type_)
-    base = low.base(f"m{len(low.bases)}", type_, -1)
-    strides = contiguous_strides(type_.shape, BYTES[of])
+    memory = low.new(type_)
     if (
         0 < len(loops) < sum(n > 1 for n in type_.shape)
-        and base.size <= SMALL
+        and memory.base.size <= SMALL
         and is_read_anyhow(low, number)
     ):
         cut = _cut(low, number, type_.shape)
         inner = sorted(loops, key=lambda axis: (axis not in cut, axis))
         order = [*(axis for axis in range(len(type_.shape)) if axis not in loops), *inner]
-        lying = contiguous_strides([type_.shape[axis] for axis in order], BYTES[of])
+        lying = contiguous_strides([type_.shape[axis] for axis in order], BYTES[memory.kind])
         strides = tuple(lying[order.index(axis)] for axis in range(len(order)))
-    return Memory(base, of, type_.shape, strides)
+        return Memory(memory.base, memory.kind, type_.shape, strides)
+    return memory
 
 
 def readers(low: Lowering, number: int) -> Sequence[Record]:
