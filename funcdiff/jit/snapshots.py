@@ -90,7 +90,7 @@ class Snapshot:
         self._identities: list[int] = []  # which scalars are one object
         self._held: list[Any] = []  # what is written down by its identity
         self._left = MOST
-        self._codes: dict[Any, None] = {}
+        self._codes: dict[tuple[CodeType, int], dict[str, Any]] = {}  # with what their names stand for
         self._attributes: set[str] = set()
         self._modules: list[ModuleType] = []
         self._written: list[Any] = []
@@ -109,20 +109,17 @@ class Snapshot:
 
     def read_by(self, code: CodeType, names: dict[str, Any]) -> None:
         """Have what a function's code names of its module written down."""
-        self._codes.setdefault((code, id(names)), None)
-        self._held.append(names)
+        self._codes[code, id(names)] = names
 
     def close(self) -> None:
         """Write down what has been named."""
         done: set[Any] = set()
         known: set[Any] = set()
-        spaces = self._held
         while True:
-            waiting = [key for key in self._codes if key not in done]
-            for key in waiting:
+            waiting = [item for item in self._codes.items() if item[0] not in done]
+            for key, globals_ in waiting:
                 done.add(key)
                 code, number = key
-                globals_ = next(d for d in spaces if id(d) == number)
                 names, attributes = reads(code)
                 self._attributes |= attributes
                 for name in imports(code, globals_.get("__package__")):
