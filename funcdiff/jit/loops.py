@@ -148,10 +148,8 @@ class CompiledBranch:
 
 def compiled_step(body: Body, owned: int) -> Callable[[list[Any]], Sequence[Any]]:
     """Return a body as a function of a list of values, of which it may write over the first."""
-    key = ("step", owned)
-    if key not in body.derived:
-        body.derived[key] = _source(optimise(_tape(body)), (), owned, "numpy")
-    step = body.derived[key].make()
+    source = kept(body, ("step", owned), lambda: _source(optimise(_tape(body)), (), owned, "numpy"))
+    step = source.make()
 
     def run(values: list[Any]) -> Sequence[Any]:
         with np.errstate(all="ignore"):
