@@ -189,10 +189,11 @@ def is_internal(file: str) -> bool:
     return file.startswith(_internal())
 
 
-def user_frame() -> FrameType | None:
+def user_frame(internal: _Files | None = None) -> FrameType | None:
     """Return the innermost frame that belongs neither to funcdiff nor to NumPy or SciPy."""
-    modules = sys.modules
-    internal = _known_files("numpy" in modules, "scipy" in modules)
+    if internal is None:
+        modules = sys.modules
+        internal = _known_files("numpy" in modules, "scipy" in modules)
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and internal[frame.f_code.co_filename]:
         frame = frame.f_back
@@ -221,15 +222,11 @@ class Lines:
 
     def here(self) -> str:
         """Return `user_line`."""
-        internal = self._internal
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            code = frame.f_code
-            if not internal[code.co_filename]:
-                place = id(code), frame.f_lasti
-                return self._found.get(place) or self._find(place)
-            frame = frame.f_back
-        return ""
+        frame = user_frame(self._internal)
+        if frame is None:
+            return ""
+        place = id(frame.f_code), frame.f_lasti
+        return self._found.get(place) or self._find(place)
 
     def _find(self, place: tuple[int, int]) -> str:
         frame = user_frame()  # a library may have been imported meanwhile

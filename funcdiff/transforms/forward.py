@@ -19,7 +19,7 @@ from funcdiff.core.recording import Recorder, TracedArray, box, box_inputs, outp
 from funcdiff.core.watching import WATCHER
 from funcdiff.transforms.float_errors import without_rules
 from funcdiff.transforms.record_rules import out_tangent
-from funcdiff.transforms.reverse import ROLLING, constants
+from funcdiff.transforms.reverse import constants, rolled_first
 from funcdiff.transforms.sweeps import has_nan, writes_program
 
 
@@ -83,9 +83,7 @@ def push_forward(
 ) -> tuple[list[Any], list[Any]]:
     """Run ``f`` on values with tangents; return the outputs and their tangents (None for zero)."""
     program = writes_program(values) or writes_program(tangents)
-    rolling = ROLLING.get()
-    if rolling is not None:
-        f = rolling.plain(f, values)
+    f = rolled_first(f, values)
     outs, found = _run(f, values, tangents, strong=program)
     if not program and (writes_program(outs) or has_nan(found)):
         outs, found = _run(f, values, tangents, strong=True)

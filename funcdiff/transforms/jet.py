@@ -10,7 +10,7 @@ from funcdiff.core.array_type import type_of
 from funcdiff.core.recording import box, output
 from funcdiff.transforms.arguments import Outputs, Selection, check_callable, own_all, vectors
 from funcdiff.transforms.products import tangent_or_zeros
-from funcdiff.transforms.reverse import ROLLING
+from funcdiff.transforms.reverse import rolled_first
 from funcdiff.transforms.series import Coefficient, Series
 from funcdiff.transforms.series_recorder import JetRecorder
 from funcdiff.transforms.sweeps import has_nan, writes_program
@@ -117,9 +117,7 @@ def push_series(
     again with strong rules.
     """
     program = writes_program(values) or any(writes_program(s) for s in series)
-    rolling = ROLLING.get()
-    if rolling is not None:
-        f = rolling.plain(f, values)
+    f = rolled_first(f, values)
     outs, found = _run(f, values, series, order, collapse, program)
     if not program and (writes_program(outs) or any(has_nan(s) for s in found if s is not None)):
         outs, found = _run(f, values, series, order, collapse, True)

@@ -149,6 +149,15 @@ ROLLING: ContextVar[Any] = ContextVar("funcdiff rolling", default=None)
 """What runs a function plainly and makes loops of what it does before that is differentiated; set while `jit` records."""
 
 
+def rolled_first(f: Callable[..., Any], values: Sequence[Any]) -> Callable[..., Any]:
+    """Return what is to be differentiated at some values instead of a function: while `jit` records, its loops."""
+    rolling = ROLLING.get()
+    if rolling is None:
+        return f
+    shorter: Callable[..., Any] = rolling.plain(f, values)
+    return shorter
+
+
 def record(
     f: Callable[..., Any], values: Sequence[Any], lasting: bool = False, fast: bool = True
 ) -> Recording:
@@ -159,9 +168,7 @@ def record(
     """
     if lasting:
         values = [v.copy(order="K") if type(v) is np.ndarray else v for v in values]
-    rolling = ROLLING.get()
-    if rolling is not None:
-        f = rolling.plain(f, values)
+    f = rolled_first(f, values)
     watcher = WATCHER.get()
     recorder = ReverseRecorder() if watcher is None else watcher.reverse()
     records = recorder.records
