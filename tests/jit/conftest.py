@@ -31,21 +31,3 @@ def both_backends(request, monkeypatch):
     if request.param == "native" and hasattr(request.module, "assert_array_equal"):
         monkeypatch.setattr(request.module, "assert_array_equal", nearly_equal)
     return request.param
-
-
-@pytest.fixture
-def answered(monkeypatch):
-    """Put a watch on a function of a module: whether each of its calls had an answer that is not None."""
-
-    def watch(module, name):
-        function, found = getattr(module, name), []
-
-        def watched(*args):
-            result = function(*args)
-            found.append(result is not None)
-            return result
-
-        monkeypatch.setattr(module, name, watched)
-        return found
-
-    return watch

@@ -27,17 +27,9 @@ def root(x, c=2.0):
 
 
 @pytest.fixture
-def made(monkeypatch):
+def made(answered):
     """Count the programs of a step and its pullback."""
-    found = []
-    joint = derive.joint
-
-    def counting(*args):
-        found.append(args)
-        return joint(*args)
-
-    monkeypatch.setattr(derive, "joint", counting)
-    return found
+    return answered(derive, "joint")
 
 
 def test_loops_that_do_the_same_have_one_body():
@@ -179,15 +171,8 @@ def test_what_differs_in_a_batch_is_known_before_it_is_run():
         assert mapped_outputs(tape, flags) == [bool(m) for _, m in pairs], flags
 
 
-def test_a_batch_of_a_loop_is_recorded_once(monkeypatch):
-    found = []
-    record = batched.record_closed
-
-    def counting(*args):
-        found.append(args)
-        return record(*args)
-
-    monkeypatch.setattr(batched, "record_closed", counting)
+def test_a_batch_of_a_loop_is_recorded_once(answered):
+    found = answered(batched, "record_closed")
     fd.trace(fd.vmap(lambda x: fd.fori_loop(0, 9, lambda i, s: (s[1], s[2], s[2] * x), (1.0, 1.0, x))))(
         np.ones(3)
     )

@@ -15,17 +15,9 @@ from funcdiff.transforms.loops import derive, loop
 
 
 @pytest.fixture
-def runs(monkeypatch):
+def runs(answered):
     """Count the loops that are run in earnest."""
-    found = []
-    run = loop.gathered
-
-    def counting(*args):
-        found.append(args)
-        return run(*args)
-
-    monkeypatch.setattr(loop, "gathered", counting)
-    return found
+    return answered(loop, "gathered")
 
 
 def powers(x):
@@ -488,17 +480,9 @@ def test_what_is_settled_is_let_go(monkeypatch):
 
 
 @pytest.fixture
-def recorded(monkeypatch):
+def recorded(answered):
     """Count the steps that are recorded to be differentiated."""
-    found = []
-    record = derive.record
-
-    def counting(*args):
-        found.append(args)
-        return record(*args)
-
-    monkeypatch.setattr(derive, "record", counting)
-    return found
+    return answered(derive, "record")
 
 
 def test_a_step_is_recorded_once_for_the_loops_there_and_back(recorded, runs):
